@@ -1,0 +1,219 @@
+// Package message is an HTTP message as Foregate's engines see it: ordered fields with their case, the path and query as
+// they came, and a body stream.
+//
+// Start with Request and Response; Handler is what every engine is. Protocol engines make and consume these values; the
+// package must not know any protocol's framing, nor CloudFront, nor API Gateway. Fields are plain strings and are not
+// checked here: the protocol engines check what comes in and what goes out.
+package message
+
+import (
+	"context"
+	"io"
+	"net/netip"
+	"strings"
+
+	"github.com/foregate/foregate/internal/trace"
+)
+
+// Proto is the protocol version of a connection.
+type Proto uint8
+
+// The protocol versions.
+const (
+	HTTP10 Proto = iota + 1
+	HTTP11
+	HTTP2
+	HTTP3
+)
+
+// String returns the version as Via and CloudFront-Viewer-Http-Version write it.
+func (p Proto) String() string {
+	switch p {
+	case HTTP10:
+		return "1.0"
+	case HTTP11:
+		return "1.1"
+	case HTTP2:
+		return "2.0"
+	case HTTP3:
+		return "3.0"
+	}
+	return "?"
+}
+
+// Field is one header line.
+type Field struct{ Name, Value string }
+
+// Header is an ordered list of fields. Names keep the case in which they came; lookups ignore case (rfc9110 5.1).
+type Header []Field
+
+// Get returns the first value of name, or "".
+func (h Header) Get(name string) string {
+	for i := range h {
+		if strings.EqualFold(h[i].Name, name) {
+			return h[i].Value
+		}
+	}
+	return ""
+}
+
+// Lookup returns the first value of name and whether there is one.
+func (h Header) Lookup(name string) (string, bool) {
+	for i := range h {
+		if strings.EqualFold(h[i].Name, name) {
+			return h[i].Value, true
+		}
+	}
+	return "", false
+}
+
+// Has tells whether a field called name is there.
+func (h Header) Has(name string) bool {
+	_, ok := h.Lookup(name)
+	return ok
+}
+
+// Values returns all values of name in order.
+func (h Header) Values(name string) []string {
+	var v []string
+	for i := range h {
+		if strings.EqualFold(h[i].Name, name) {
+			v = append(v, h[i].Value)
+		}
+	}
+	return v
+}
+
+// Add appends a field.
+func (h *Header) Add(name, value string) { *h = append(*h, Field{name, value}) }
+
+// Set replaces the first field called name, in its place and with the new spelling, and deletes further ones; without one
+// it appends.
+func (h *Header) Set(name, value string) {
+	out := (*h)[:0]
+	done := false
+	for _, f := range *h {
+		if !strings.EqualFold(f.Name, name) {
+			out = append(out, f)
+		} else if !done {
+			out = append(out, Field{name, value})
+			done = true
+		}
+	}
+	if !done {
+		out = append(out, Field{name, value})
+	}
+	*h = out
+}
+
+// Del deletes all fields called name.
+func (h *Header) Del(name string) {
+	out := (*h)[:0]
+	for _, f := range *h {
+		if !strings.EqualFold(f.Name, name) {
+			out = append(out, f)
+		}
+	}
+	*h = out
+}
+
+// Clone returns a copy that shares no memory with h.
+func (h Header) Clone() Header {
+	if h == nil {
+		return nil
+	}
+	return append(make(Header, 0, len(h)+8), h...)
+}
+
+// TLS is what is known of an encrypted connection.
+type TLS struct {
+	ServerName string // SNI as sent, lower case, "" when absent
+	Version    uint16 // crypto/tls version number
+	Cipher     uint16 // crypto/tls cipher suite number
+	Resumed    bool
+}
+
+// Request is a request on its way through the engines. The receiver of a request may change it, fields included; a sender
+// that needs it afterwards clones first.
+type Request struct {
+	Method string
+	// Scheme is "http" or "https".
+	Scheme string
+	// Host is the authority as the sender named it, without a port that is the scheme's default. It is not in Header.
+	Host string
+	// Path is the raw path, undecoded and not normalised; it starts with "/" (or is "*" for OPTIONS *).
+	Path string
+	// Query is the raw query without its "?". HasQuery is true when there was a "?", even with nothing behind it.
+	Query    string
+	HasQuery bool
+	Proto    Proto
+	// Header has all fields but Host and those that frame the message (Content-Length, Transfer-Encoding, Connection
+	// and the fields that it names, unless they ask for an upgrade); ContentLength speaks for them.
+	Header Header
+	// Body is nil when there is none. ContentLength is -1 when a body's length is not known in advance.
+	Body          io.Reader
+	ContentLength int64
+	// Client is the address of the other end of the connection, or of the hop before in memory.
+	Client netip.AddrPort
+	// TLS is nil for a connection in clear.
+	TLS *TLS
+	// Trace is nil unless the request is explained.
+	Trace *trace.Trace
+	// Upgrade hands over the connection after a 101 (WebSocket); nil where the connection cannot be handed over.
+	Upgrade func() (io.ReadWriteCloser, error)
+}
+
+// Target returns path and query as they stand in a request line.
+func (r *Request) Target() string {
+	if r.HasQuery || r.Query != "" {
+		return r.Path + "?" + r.Query
+	}
+	return r.Path
+}
+
+// URL returns the whole address, for people and for signatures.
+func (r *Request) URL() string { return r.Scheme + "://" + r.Host + r.Target() }
+
+// Clone returns a copy with its own fields; the body is shared.
+func (r *Request) Clone() *Request {
+	c := *r
+	c.Header = r.Header.Clone()
+	return &c
+}
+
+// Response is an answer. Its fields leave out those that frame the message, as in Request.
+type Response struct {
+	Status int
+	// Reason is the reason phrase of HTTP/1.1; "" means the standard one of the status.
+	Reason string
+	Header Header
+	// Body is nil when there is none; whoever takes the response closes it. A read error other than io.EOF means that
+	// the message is incomplete: the connection to the client must show that.
+	Body io.ReadCloser
+	// ContentLength is -1 when not known in advance. For an answer to HEAD it is what GET would have (-1: unknown).
+	ContentLength int64
+	// Close asks for the connection to be closed after the answer.
+	Close bool
+}
+
+// Handler is whatever answers requests: an engine, a service, the network behind a pool of connections. It always answers;
+// when it cannot, with the error that AWS would give.
+type Handler interface {
+	Serve(ctx context.Context, r *Request) *Response
+}
+
+// HandlerFunc makes a Handler of a function.
+type HandlerFunc func(ctx context.Context, r *Request) *Response
+
+// Serve calls f.
+func (f HandlerFunc) Serve(ctx context.Context, r *Request) *Response { return f(ctx, r) }
+
+// Text makes a response with a body in memory. The fields follow Content-Type in the order given.
+func Text(status int, contentType, body string, fields ...Field) *Response {
+	h := make(Header, 0, len(fields)+1)
+	if contentType != "" {
+		h.Add("Content-Type", contentType)
+	}
+	h = append(h, fields...)
+	return &Response{Status: status, Header: h, Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body))}
+}

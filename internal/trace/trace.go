@@ -1,0 +1,158 @@
+// Package trace records the decisions that engines make about a request.
+//
+// Start with Trace. Engines call methods on a *Hop; a nil *Trace or *Hop records nothing and costs a nil check, so live
+// traffic runs the same code as explain. The package must not know what a phase means, and never holds a secret: what goes
+// in has passed Redact.
+package trace
+
+import (
+	"strings"
+	"sync"
+)
+
+// Step is one decision: the phase (AWS's name), its verdict (a value such as the behavior's pattern, or a word such as
+// "deny") and the reason in words.
+type Step struct {
+	Phase   string `json:"phase"`
+	Verdict string `json:"verdict"`
+	Reason  string `json:"reason,omitempty"`
+}
+
+// Sent is the request that a hop passed on.
+type Sent struct {
+	Method  string      `json:"method"`
+	Scheme  string      `json:"scheme,omitempty"`
+	Host    string      `json:"host"`
+	SNI     string      `json:"sni,omitempty"`
+	Address string      `json:"address,omitempty"` // the name or address that was connected to
+	Path    string      `json:"path"`
+	Headers [][2]string `json:"headers"`
+}
+
+// FactKind names what a Fact is about.
+type FactKind string
+
+// The kinds of facts. Findings are made from facts, never from the wording of steps.
+const (
+	// BehaviorMatched: Name is the path pattern, Detail the path that matched it, Path the behavior in the source.
+	BehaviorMatched FactKind = "behavior-matched"
+	// HeaderDropped: Name is the header, Detail why it was not forwarded, Path the setting that decides.
+	HeaderDropped FactKind = "header-dropped"
+	// QueryDropped: Name is the parameter (or * for all), Detail and Path as with HeaderDropped.
+	QueryDropped FactKind = "query-dropped"
+	// CookieDropped: Name is the cookie (or *), Detail and Path as with HeaderDropped.
+	CookieDropped FactKind = "cookie-dropped"
+	// HostForwarded: Name is the Host that reached the origin, Detail the origin's own domain name, Path the policy.
+	HostForwarded FactKind = "host-forwarded"
+	// OriginChosen: Name is the origin's id, Detail its domain name, Path its place in the source.
+	OriginChosen FactKind = "origin-chosen"
+	// OriginPathAdded: Name is the origin path that was put in front of the viewer's path ("" for none), Detail the
+	// whole path that was sent, Path the setting.
+	OriginPathAdded FactKind = "origin-path-added"
+	// Refused: the hop answered with an error of its own. Name is AWS's error type (ForbiddenException), Detail the
+	// cause in the engine's terms (a Cause constant of the engine), Path the resource or setting behind it.
+	Refused FactKind = "refused"
+	// FunctionFailed: a customer's function failed. Name is the function, Detail the error as it was reported.
+	FunctionFailed FactKind = "function-failed"
+	// SignatureChecked: Name is the host that the signature was computed for when it can be told, Detail the host that
+	// arrived.
+	SignatureChecked FactKind = "signature-checked"
+	// Unsupported: a setting that applied to this request and that Foregate does not honour. Path is the setting.
+	Unsupported FactKind = "unsupported"
+)
+
+// Fact is something that happened to the request, in a form that findings can be made from.
+type Fact struct {
+	Kind   FactKind `json:"kind"`
+	Name   string   `json:"name,omitempty"`
+	Detail string   `json:"detail,omitempty"`
+	Path   string   `json:"path,omitempty"`
+}
+
+// Hop is one component that handled the request: a distribution, an API, a function, a bucket.
+type Hop struct {
+	Component string `json:"component"`
+	ID        string `json:"id"`
+	Steps     []Step `json:"steps"`
+	Sent      *Sent  `json:"sent,omitempty"`
+	Facts     []Fact `json:"facts,omitempty"`
+}
+
+// Step records a decision. On a nil hop it does nothing, but its arguments are still evaluated: guard calls that build
+// strings with h != nil.
+func (h *Hop) Step(phase, verdict, reason string) {
+	if h == nil {
+		return
+	}
+	h.Steps = append(h.Steps, Step{phase, verdict, reason})
+}
+
+// Fact records a fact; see Step about nil.
+func (h *Hop) Fact(kind FactKind, name, detail, path string) {
+	if h == nil {
+		return
+	}
+	h.Facts = append(h.Facts, Fact{kind, name, detail, path})
+}
+
+// Trace collects the hops of one request in the order in which they began. The zero value is ready; a nil *Trace records
+// nothing.
+type Trace struct {
+	mu   sync.Mutex
+	hops []*Hop
+}
+
+// Hop begins a hop; component is "cloudfront", "apigateway", "lambda", "s3" or another name of DESIGN's JSON. On a nil
+// trace it returns nil. A hop is written by one goroutine at a time.
+func (t *Trace) Hop(component, id string) *Hop {
+	if t == nil {
+		return nil
+	}
+	h := &Hop{Component: component, ID: id, Steps: []Step{}}
+	t.mu.Lock()
+	t.hops = append(t.hops, h)
+	t.mu.Unlock()
+	return h
+}
+
+// Hops returns the hops so far. Call it when the request is finished.
+func (t *Trace) Hops() []*Hop {
+	if t == nil {
+		return nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return append([]*Hop(nil), t.hops...)
+}
+
+// secretHeaders are shown by Redact as their first and last four characters.
+var secretHeaders = map[string]bool{
+	"authorization": true, "proxy-authorization": true, "cookie": true, "set-cookie": true,
+	"x-amz-security-token": true, "x-api-key": true,
+}
+
+// Redact returns value as an explanation, a log or an error may show it for the header called name. A SigV4 Authorization
+// keeps its scope, which is no secret, and loses its signature.
+func Redact(name, value string) string {
+	if !secretHeaders[strings.ToLower(name)] {
+		return value
+	}
+	if strings.HasPrefix(value, "AWS4-HMAC-SHA256 ") {
+		if i := strings.Index(value, "Signature="); i >= 0 {
+			i += len("Signature=")
+			return value[:i] + Shorten(value[i:])
+		}
+	}
+	if scheme, rest, ok := strings.Cut(value, " "); ok && strings.EqualFold(name, "authorization") && len(scheme) <= 16 {
+		return scheme + " " + Shorten(rest)
+	}
+	return Shorten(value)
+}
+
+// Shorten keeps at most the first and last four characters of a secret; short secrets vanish wholly.
+func Shorten(s string) string {
+	if len(s) < 16 {
+		return "…"
+	}
+	return s[:4] + "…" + s[len(s)-4:]
+}
