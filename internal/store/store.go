@@ -266,14 +266,19 @@ func WithSource(ctx context.Context, src Source) context.Context {
 	return context.WithValue(ctx, sourceKey{}, src)
 }
 
+// SourceOf returns what WithSource put into ctx, zero without it.
+func SourceOf(ctx context.Context) Source {
+	src, _ := ctx.Value(sourceKey{}).(Source)
+	return src
+}
+
 // Update runs fn and commits what it wrote, all or nothing: when fn fails nothing has happened, and its error is returned
 // as it is. It returns the revision at which the change stands. fn must not keep tx.
 func (s *Store) Update(ctx context.Context, fn func(tx *Tx) error) (uint64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	base := s.current.Load()
-	src, _ := ctx.Value(sourceKey{}).(Source)
-	tx := &Tx{base: base, changed: map[tableKey]map[string]*Record{}, writes: map[Key]*Record{}, now: s.now().UTC(), source: src}
+	tx := &Tx{base: base, changed: map[tableKey]map[string]*Record{}, writes: map[Key]*Record{}, now: s.now().UTC(), source: SourceOf(ctx)}
 	if err := fn(tx); err != nil {
 		return base.revision, err
 	}

@@ -1,0 +1,303 @@
+package explain
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/foregate/foregate/internal/diag"
+	"github.com/foregate/foregate/internal/trace"
+)
+
+// The causes of a trace.Refused fact that findings are made from. Engines write them in the fact's Detail.
+const (
+	causeUnknownHost      = "unknown-host"
+	causeUnknownStage     = "unknown-stage"
+	causeUnknownResource  = "unknown-resource"
+	causeMissingAuth      = "missing-authentication"
+	causeIncompleteAuth   = "incomplete-signature"
+	causeMismatch         = "signature-mismatch"
+	causePermission       = "lambda-permission-missing"
+	causeMalformed        = "malformed-proxy-response"
+	causeIAMImplicitDeny  = "iam-implicit-deny"
+	causeIAMExplicitDeny  = "iam-explicit-deny"
+	causeS3AccessDenied   = "access-denied"
+	causeOriginUnresolved = "origin-unreachable"
+)
+
+const (
+	docManagedORP     = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed-origin-request-policies.html"
+	docHeaders        = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/add-origin-custom-headers.html#add-origin-custom-headers-forward-authorization"
+	docQuery          = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/QueryStringParameters.html"
+	docOriginPath     = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/DownloadDistValuesOrigin.html#DownloadDistValuesOriginPath"
+	docPathPattern    = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/DownloadDistValuesCacheBehavior.html#DownloadDistValuesPathPattern"
+	docSigV4          = "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html"
+	docProxyResponse  = "https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html#api-gateway-simple-proxy-for-lambda-output-format"
+	docLambdaPermit   = "https://docs.aws.amazon.com/lambda/latest/dg/services-apigateway.html"
+	docIAMAuth        = "https://docs.aws.amazon.com/apigateway/latest/developerguide/permissions.html"
+	docOAC            = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-restricting-access-to-s3.html"
+	docLambdaEdgeLogs = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/lambda-edge-testing-debugging.html"
+)
+
+// dynamic makes findings from what happened to this request.
+func dynamic(e *Explanation) []diag.Finding {
+	var out []diag.Finding
+	var front *trace.Hop // the distribution that the request came through, if any
+	for _, h := range e.Hops {
+		if h.Component == "cloudfront" {
+			front = h
+		}
+		for _, f := range h.Facts {
+			switch f.Kind {
+			case trace.Refused:
+				if finding, ok := refused(h, front, f); ok {
+					out = append(out, finding)
+				}
+			case trace.FunctionFailed:
+				out = append(out, functionFailed(f))
+			case trace.Unsupported:
+				out = append(out, diag.Finding{Code: diag.UnsupportedProperty, Severity: diag.Warning, Path: f.Path,
+					Message: fmt.Sprintf("%s applied to this request, and Foregate does not honour it", f.Name),
+					Because: nonEmpty(f.Detail)})
+			}
+		}
+	}
+	for _, h := range e.Hops {
+		if h.Component == "cloudfront" {
+			out = append(out, dropped(h, e)...)
+		}
+	}
+	return out
+}
+
+func nonEmpty(s ...string) []string {
+	var out []string
+	for _, v := range s {
+		if v != "" {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// fact returns the first fact of a kind; ok is false without one, or without a hop.
+func fact(h *trace.Hop, kind trace.FactKind) (trace.Fact, bool) {
+	if h != nil {
+		for _, f := range h.Facts {
+			if f.Kind == kind {
+				return f, true
+			}
+		}
+	}
+	return trace.Fact{}, false
+}
+
+// refused explains an error that a component made itself.
+func refused(h, front *trace.Hop, f trace.Fact) (diag.Finding, bool) {
+	switch f.Detail {
+	case causeUnknownHost:
+		return unknownHost(h, front, f), true
+	case causeUnknownStage:
+		return unknownStage(front, f), true
+	case causeUnknownResource, causeMissingAuth, causeIncompleteAuth:
+		return noRoute(front, f)
+	case causeMismatch:
+		return mismatch(h, front, f), true
+	case causePermission:
+		return diag.Finding{Code: diag.PermissionMissing, Severity: diag.Error, Path: f.Path, Doc: docLambdaPermit,
+			Message: "API Gateway may not invoke the function: the function's policy does not allow it",
+			Because: []string{"API Gateway hides this behind 500 Internal server error"},
+			Fixes:   []string{"add an AWS::Lambda::Permission with Principal apigateway.amazonaws.com and SourceArn arn:aws:execute-api:REGION:ACCOUNT:API/*"}}, true
+	case causeMalformed:
+		return diag.Finding{Code: diag.FunctionFailed, Severity: diag.Error, Path: f.Path, Doc: docProxyResponse,
+			Message: "the function returned something that is no proxy response, so API Gateway answered 502",
+			Because: nonEmpty(f.Name),
+			Fixes:   []string{"return an object with an integer statusCode, optional headers, and a body that is a string"}}, true
+	case causeIAMImplicitDeny, causeIAMExplicitDeny:
+		return diag.Finding{Code: diag.AccessDenied, Severity: diag.Error, Path: f.Path, Doc: docIAMAuth,
+			Message: "the caller was authenticated, and its policies do not allow the call",
+			Because: lastReason(h, "authorize", "check-access"),
+			Fixes:   []string{"allow execute-api:Invoke on this method's ARN in a policy of the caller"}}, true
+	case causeS3AccessDenied:
+		return diag.Finding{Code: diag.AccessDenied, Severity: diag.Error, Path: f.Path, Doc: docOAC,
+			Message: "the bucket refused the request: " + f.Name,
+			Because: lastReason(h, "authorize"),
+			Fixes: []string{
+				"give the origin an origin access control, and let the bucket policy allow s3:GetObject to cloudfront.amazonaws.com with AWS:SourceArn of the distribution",
+				"allow s3:ListBucket as well, if missing keys should be 404 instead of 403"}}, true
+	case causeOriginUnresolved:
+		return diag.Finding{Code: diag.OriginUnreachable, Severity: diag.Error, Path: f.Path,
+			Message: "the origin could not be reached: " + f.Name,
+			Because: lastReason(h, "fetch"),
+			Fixes:   []string{"check the origin's domain name, port and protocol policy", "send the host elsewhere with --origin HOST=URL"}}, true
+	}
+	return diag.Finding{}, false
+}
+
+// lastReason quotes the reason of the last step that belongs to one of the phases.
+func lastReason(h *trace.Hop, phases ...string) []string {
+	for i := len(h.Steps) - 1; i >= 0; i-- {
+		for _, p := range phases {
+			if h.Steps[i].Phase == p {
+				return nonEmpty(h.Steps[i].Reason)
+			}
+		}
+	}
+	return nil
+}
+
+func unknownHost(h, front *trace.Hop, f trace.Fact) diag.Finding {
+	host, forwarded := fact(front, trace.HostForwarded)
+	if !forwarded {
+		return diag.Finding{Code: diag.UnknownHost, Severity: diag.Error, Path: f.Path,
+			Message: fmt.Sprintf("%s serves nothing by the name %q", h.ID, f.Name),
+			Because: []string{"API Gateway finds the API by the Host header"},
+			Fixes:   []string{"use the API's own host, or make an AWS::ApiGateway::DomainName and a base path mapping for this name"}}
+	}
+	return diag.Finding{Code: diag.HostReachesExecuteAPI, Severity: diag.Error, Path: host.Path, Doc: docManagedORP,
+		Message: fmt.Sprintf("CloudFront sent the viewer's Host %q to the API, and no API or custom domain has that name", host.Name),
+		Because: []string{
+			fmt.Sprintf("the request went to %s, but with Host: %s", orDefault(host.Detail, "the API's host"), host.Name),
+			"API Gateway finds the API by the Host header, and answers 403 Forbidden to a name that is nobody's"},
+		Fixes: []string{
+			"use the managed origin request policy AllViewerExceptHostHeader (b689b0a8-53d0-40ab-baf2-68738e2966ac)",
+			"give the API a custom domain (AWS::ApiGateway::DomainName) with the name that viewers use",
+			"set Host to the API's own name in a Lambda@Edge function on origin-request"}}
+}
+
+func orDefault(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+func unknownStage(front *trace.Hop, f trace.Fact) diag.Finding {
+	out := diag.Finding{Code: diag.OriginPathMissesStage, Severity: diag.Error, Path: f.Path, Doc: docOriginPath,
+		Message: fmt.Sprintf("the API has no stage %q", f.Name),
+		Because: []string{"on the API's default host the first part of the path is the stage"}}
+	added, ok := fact(front, trace.OriginPathAdded)
+	if !ok {
+		out.Fixes = []string{"put the stage in front of the path"}
+		return out
+	}
+	out.Path = added.Path
+	switch {
+	case added.Name == "":
+		out.Because = append(out.Because, fmt.Sprintf("the origin has no OriginPath, so %q was taken for the stage", f.Name))
+		out.Fixes = []string{"set the origin's OriginPath to the stage, such as /prod",
+			"use a custom domain with a base path mapping: it needs no stage in the path"}
+	default:
+		out.Because = append(out.Because, fmt.Sprintf("the origin's OriginPath %q makes the path %s", added.Name, added.Detail))
+		out.Fixes = []string{"set the origin's OriginPath to the name of a stage that is deployed"}
+	}
+	return out
+}
+
+// noRoute explains Missing Authentication Token and its kin for a path or method that the API does not have.
+func noRoute(front *trace.Hop, f trace.Fact) (diag.Finding, bool) {
+	if f.Detail == causeMissingAuth || f.Detail == causeIncompleteAuth {
+		return diag.Finding{Code: diag.AccessDenied, Severity: diag.Error, Path: f.Path, Doc: docIAMAuth,
+			Message: "the method needs a SigV4 signature, and the request that reached the API has none",
+			Because: []string{"AuthorizationType is AWS_IAM"},
+			Fixes:   []string{"sign the request for service execute-api, for the host that the API sees"}}, true
+	}
+	out := diag.Finding{Code: diag.PathPatternIsNoAlias, Severity: diag.Error, Path: f.Path, Doc: docPathPattern,
+		Message: fmt.Sprintf("the API has no resource for %s", f.Name),
+		Because: []string{"API Gateway answers an unknown path as if it were an unsigned IAM call: Missing Authentication Token"},
+		Fixes:   []string{"add the resource and method to the API, and deploy it"}}
+	matched, ok := fact(front, trace.BehaviorMatched)
+	if added, has := fact(front, trace.OriginPathAdded); has && doubled(added) {
+		out.Code, out.Path, out.Doc = diag.OriginPathMissesStage, added.Path, docOriginPath
+		out.Because = append(out.Because, fmt.Sprintf("the viewer's path already begins with the stage, and OriginPath %q adds it again: %s", added.Name, added.Detail))
+		out.Fixes = []string{"ask for the path without the stage", "remove the origin's OriginPath"}
+		return out, true
+	}
+	if prefix := literalPrefix(matched.Name); ok && prefix != "/" {
+		out.Path = matched.Path
+		out.Because = append(out.Because,
+			fmt.Sprintf("the path pattern %q chooses the behavior and removes nothing: %s reaches the origin", matched.Name, matched.Detail))
+		out.Fixes = []string{
+			fmt.Sprintf("give the API the resource %s{proxy+}", prefix),
+			"rewrite the path in a function on viewer-request or origin-request",
+			"use a custom domain with a base path mapping for the prefix"}
+		return out, true
+	}
+	out.Code = diag.AccessDenied
+	return out, true
+}
+
+// doubled tells whether the path that was sent has the origin path twice.
+func doubled(f trace.Fact) bool {
+	return f.Name != "" && strings.HasPrefix(f.Detail, f.Name+f.Name+"/") || f.Name != "" && f.Detail == f.Name+f.Name
+}
+
+// literalPrefix returns the whole segments of a pattern that stand before its first wildcard: /api/ of /api/*.
+func literalPrefix(pattern string) string {
+	p := "/" + strings.TrimPrefix(pattern, "/")
+	if i := strings.IndexAny(p, "*?"); i >= 0 {
+		p = p[:i]
+	}
+	return p[:strings.LastIndexByte(p, '/')+1]
+}
+
+func mismatch(h, front *trace.Hop, f trace.Fact) diag.Finding {
+	out := diag.Finding{Code: diag.SignatureForAnotherHost, Severity: diag.Error, Path: f.Path, Doc: docSigV4,
+		Message: "the SigV4 signature is not valid for the request that reached the API",
+		Because: lastReason(h, "authorize")}
+	signed, ok := fact(h, trace.SignatureChecked)
+	if ok && signed.Name != "" && signed.Name != signed.Detail {
+		out.Message = fmt.Sprintf("the client signed for host %q, and the API received host %q", signed.Name, signed.Detail)
+	}
+	if front == nil {
+		out.Fixes = []string{"check the secret key, the region, and that nothing changes the request after it was signed"}
+		return out
+	}
+	if chosen, has := fact(front, trace.OriginChosen); has {
+		out.Path = chosen.Path
+	}
+	out.Because = append(out.Because, "CloudFront is between client and API: a signature made for CloudFront's name does not fit what the API sees")
+	out.Fixes = []string{
+		"sign again in a Lambda@Edge function on origin-request, with the function's role",
+		"give the API a custom domain with the name that the client signs for, and forward Host (AllViewer)",
+		"sign for the API's own host, and forward exactly what was signed"}
+	return out
+}
+
+func functionFailed(f trace.Fact) diag.Finding {
+	return diag.Finding{Code: diag.FunctionFailed, Severity: diag.Error, Path: f.Path, Doc: docLambdaEdgeLogs,
+		Message: fmt.Sprintf("the function %s failed: %s", f.Name, f.Detail),
+		Fixes:   []string{"read the function's log, and mend the function"}}
+}
+
+// dropped reports what the viewer sent and the origin did not get.
+func dropped(h *trace.Hop, e *Explanation) []diag.Finding {
+	if h.Sent == nil {
+		return nil // answered without the origin: nothing was lost on the way
+	}
+	severity := diag.Warning
+	if e.Response.Status == 401 || e.Response.Status == 403 {
+		severity = diag.Error
+	}
+	var out []diag.Finding
+	for _, f := range h.Facts {
+		switch {
+		case f.Kind == trace.HeaderDropped && strings.EqualFold(f.Name, "Authorization"):
+			out = append(out, diag.Finding{Code: diag.AuthorizationNotForwarded, Severity: severity, Path: f.Path, Doc: docHeaders,
+				Message: fmt.Sprintf("the viewer sent Authorization, and CloudFront removed it from the %s to the origin", e.Request.Method),
+				Because: nonEmpty(f.Detail),
+				Fixes: []string{
+					"use the managed origin request policy AllViewerExceptHostHeader: it forwards Authorization",
+					"use a cache policy with Authorization in the cache key, and TTLs such as 0/0/1"}})
+		case f.Kind == trace.QueryDropped:
+			out = append(out, diag.Finding{Code: diag.QueryStringDropped, Severity: diag.Warning, Path: f.Path, Doc: docQuery,
+				Message: fmt.Sprintf("the viewer's query string did not reach the origin: %s", f.Name),
+				Because: nonEmpty(f.Detail),
+				Fixes: []string{"use an origin request policy that forwards query strings, such as AllViewerExceptHostHeader",
+					"name the parameters in the cache policy, if the answer depends on them"}})
+		case f.Kind == trace.CookieDropped:
+			out = append(out, diag.Finding{Code: diag.CookieDropped, Severity: diag.Info, Path: f.Path,
+				Message: fmt.Sprintf("the viewer's cookie did not reach the origin: %s", f.Name), Because: nonEmpty(f.Detail)})
+		}
+	}
+	return out
+}
