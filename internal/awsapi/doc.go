@@ -1,0 +1,2 @@
+// Package awsapi is the wire layer of the AWS API.
+package awsapi
