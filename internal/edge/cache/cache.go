@@ -1,0 +1,292 @@
+// Package cache keeps complete HTTP answers in memory, within a budget of bytes.
+//
+// Start with Cache and Object. Keys are opaque bytes that the engine builds; the distribution's id is their first part, so
+// one Cache serves all distributions. The package must not know policies or time: whether an object is fresh is the
+// engine's to say. Objects are immutable once admitted and may be read by any number of requests. Eviction is a small
+// queue in front of a main one, so one pass over many objects does not drive out those that are asked for again; a plan to
+// measure and replace it needs no change outside this package.
+package cache
+
+import (
+	"hash/maphash"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/foregate/foregate/internal/message"
+)
+
+// Object is one stored answer.
+type Object struct {
+	// Distribution and Target (raw path, with "?" and query when there was one) are what an invalidation names.
+	Distribution, Target string
+	Status               int
+	// Header has the fields of the origin that viewers get, in order.
+	Header message.Header
+	// Body is the whole body; nil while a Stream still fills it.
+	Body []byte
+	// Stored is when the origin confirmed the object last, Age how old it said it was then, Expires when it goes stale.
+	Stored, Expires time.Time
+	Age             time.Duration
+	// StaleWhileRevalidate and StaleIfError extend the use after Expires; StaleIfError is -1 when the origin did not say.
+	StaleWhileRevalidate, StaleIfError time.Duration
+	// ETag and LastModified are the validators, "" when absent.
+	ETag, LastModified string
+	// Result is the X-Cache value of hits when it is not a plain hit (an error), else "".
+	Result string
+
+	age atomic.Pointer[ageText]
+}
+
+type ageText struct {
+	seconds int64
+	text    string
+}
+
+// AgeText returns the Age header for now. It allocates at most once a second for an object.
+func (o *Object) AgeText(now time.Time) string {
+	s := max(int64((now.Sub(o.Stored)+o.Age)/time.Second), 0)
+	if s < 100 {
+		return strconv.Itoa(int(s))
+	}
+	if a := o.age.Load(); a != nil && a.seconds == s {
+		return a.text
+	}
+	a := &ageText{s, strconv.FormatInt(s, 10)}
+	o.age.Store(a)
+	return a.text
+}
+
+// Renewed returns a copy that was confirmed at now and is fresh until expires; the body is shared.
+func (o *Object) Renewed(now, expires time.Time) *Object {
+	return &Object{
+		Distribution: o.Distribution, Target: o.Target, Status: o.Status, Header: o.Header, Body: o.Body,
+		Stored: now, Expires: expires, StaleWhileRevalidate: o.StaleWhileRevalidate, StaleIfError: o.StaleIfError,
+		ETag: o.ETag, LastModified: o.LastModified, Result: o.Result,
+	}
+}
+
+// overhead is what an entry costs besides its strings and body, roughly.
+const overhead = 512
+
+func (o *Object) size(key int) int64 {
+	n := overhead + key + len(o.Body) + len(o.Target)
+	for i := range o.Header {
+		n += len(o.Header[i].Name) + len(o.Header[i].Value) + 32
+	}
+	return int64(n)
+}
+
+const shardCount = 64
+
+// Cache is safe for use by many goroutines.
+type Cache struct {
+	budget int64
+	used   atomic.Int64
+	seed   maphash.Seed
+	shards [shardCount]shard
+	hand   atomic.Uint32
+
+	flights flights
+}
+
+// New makes a cache that holds about budget bytes.
+func New(budget int64) *Cache {
+	c := &Cache{budget: budget, seed: maphash.MakeSeed()}
+	for i := range c.shards {
+		c.shards[i].entries = make(map[string]*entry)
+		c.shards[i].ghosts = make(map[uint64]struct{})
+	}
+	c.flights.open = make(map[string]*Flight)
+	return c
+}
+
+// Limit is the size of the largest body that is stored.
+func (c *Cache) Limit() int64 { return c.budget / 4 }
+
+// Used returns how many bytes are held.
+func (c *Cache) Used() int64 { return c.used.Load() }
+
+// Len returns how many objects are held.
+func (c *Cache) Len() int {
+	n := 0
+	for i := range c.shards {
+		s := &c.shards[i]
+		s.mu.RLock()
+		n += len(s.entries)
+		s.mu.RUnlock()
+	}
+	return n
+}
+
+// Lookup returns the object under key, fresh or not, or nil. It does not allocate and takes one shared lock.
+func (c *Cache) Lookup(key []byte) *Object {
+	s := &c.shards[maphash.Bytes(c.seed, key)%shardCount]
+	s.mu.RLock()
+	e := s.entries[string(key)]
+	var o *Object
+	if e != nil {
+		o = e.object
+		if e.uses.Load() < 3 {
+			e.uses.Add(1)
+		}
+	}
+	s.mu.RUnlock()
+	return o
+}
+
+// Admit stores o under key in place of what was there, and evicts others when the budget is spent.
+func (c *Cache) Admit(key []byte, o *Object) {
+	size := o.size(len(key))
+	if size > c.budget || int64(len(o.Body)) > c.Limit() {
+		return
+	}
+	h := maphash.Bytes(c.seed, key)
+	s := &c.shards[h%shardCount]
+	s.mu.Lock()
+	if e := s.entries[string(key)]; e != nil {
+		c.used.Add(size - e.size)
+		e.queue.bytes += size - e.size
+		e.object, e.size = o, size
+	} else {
+		e := &entry{key: string(key), hash: h, object: o, size: size}
+		s.entries[e.key] = e
+		if _, known := s.ghosts[h]; known {
+			delete(s.ghosts, h)
+			s.main.push(e)
+		} else {
+			s.small.push(e)
+		}
+		c.used.Add(size)
+	}
+	s.mu.Unlock()
+	for range 4 * shardCount {
+		if c.used.Load() <= c.budget {
+			return
+		}
+		v := &c.shards[c.hand.Add(1)%shardCount]
+		v.mu.Lock()
+		for range 8 {
+			if c.used.Load() <= c.budget {
+				break
+			}
+			freed := v.evict()
+			c.used.Add(-freed)
+		}
+		v.mu.Unlock()
+	}
+}
+
+// Remove drops the object under key.
+func (c *Cache) Remove(key []byte) {
+	s := &c.shards[maphash.Bytes(c.seed, key)%shardCount]
+	s.mu.Lock()
+	if e := s.entries[string(key)]; e != nil {
+		c.used.Add(-s.drop(e))
+	}
+	s.mu.Unlock()
+}
+
+// Invalidate drops every object for which match is true and returns how many there were. A fetch that is under way is not
+// stopped; its object is as new as the invalidation.
+func (c *Cache) Invalidate(match func(*Object) bool) int {
+	n := 0
+	for i := range c.shards {
+		s := &c.shards[i]
+		s.mu.Lock()
+		for _, e := range s.entries {
+			if match(e.object) {
+				c.used.Add(-s.drop(e))
+				n++
+			}
+		}
+		s.mu.Unlock()
+	}
+	return n
+}
+
+type shard struct {
+	mu          sync.RWMutex
+	entries     map[string]*entry
+	small, main queue
+	// ghosts remembers hashes of objects that left the small queue unused; they go to the main queue when they return.
+	ghosts map[uint64]struct{}
+}
+
+type entry struct {
+	key        string
+	hash       uint64
+	object     *Object
+	size       int64
+	uses       atomic.Int32
+	queue      *queue
+	prev, next *entry
+}
+
+// queue is first in, first out; head is the oldest.
+type queue struct {
+	head, tail *entry
+	bytes      int64
+}
+
+func (q *queue) push(e *entry) {
+	e.queue, e.prev, e.next = q, q.tail, nil
+	if q.tail != nil {
+		q.tail.next = e
+	} else {
+		q.head = e
+	}
+	q.tail = e
+	q.bytes += e.size
+}
+
+func (q *queue) remove(e *entry) {
+	if e.prev != nil {
+		e.prev.next = e.next
+	} else {
+		q.head = e.next
+	}
+	if e.next != nil {
+		e.next.prev = e.prev
+	} else {
+		q.tail = e.prev
+	}
+	e.prev, e.next = nil, nil
+	q.bytes -= e.size
+}
+
+func (s *shard) drop(e *entry) int64 {
+	e.queue.remove(e)
+	delete(s.entries, e.key)
+	return e.size
+}
+
+// evict frees one object, or moves one that was used out of harm's way; it returns the bytes that it freed.
+func (s *shard) evict() int64 {
+	from := &s.main
+	if s.main.head == nil || s.small.bytes*10 > s.main.bytes+s.small.bytes && s.small.head != nil {
+		from = &s.small
+	}
+	e := from.head
+	if e == nil {
+		return 0
+	}
+	if uses := e.uses.Load(); uses > 0 {
+		from.remove(e)
+		if from == &s.small {
+			e.uses.Store(0)
+		} else {
+			e.uses.Store(uses - 1)
+		}
+		s.main.push(e)
+		return 0
+	}
+	if from == &s.small {
+		if len(s.ghosts) > len(s.entries)+64 {
+			clear(s.ghosts)
+		}
+		s.ghosts[e.hash] = struct{}{}
+	}
+	return s.drop(e)
+}

@@ -1,0 +1,152 @@
+package edge
+
+import (
+	"crypto/tls"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/foregate/foregate/internal/message"
+	"github.com/foregate/foregate/internal/trace"
+)
+
+// cloudFrontSpelling lists the CloudFront-* headers in AWS's spelling (facts: cloudfront-dataplane 5).
+var cloudFrontSpelling = [...]string{
+	"CloudFront-Forwarded-Proto", "CloudFront-Is-Android-Viewer", "CloudFront-Is-Desktop-Viewer",
+	"CloudFront-Is-IOS-Viewer", "CloudFront-Is-Mobile-Viewer", "CloudFront-Is-SmartTV-Viewer",
+	"CloudFront-Is-Tablet-Viewer", "CloudFront-Viewer-Address", "CloudFront-Viewer-ASN", "CloudFront-Viewer-City",
+	"CloudFront-Viewer-Country", "CloudFront-Viewer-Country-Name", "CloudFront-Viewer-Country-Region",
+	"CloudFront-Viewer-Country-Region-Name", "CloudFront-Viewer-Header-Count", "CloudFront-Viewer-Header-Order",
+	"CloudFront-Viewer-Http-Version", "CloudFront-Viewer-JA3-Fingerprint", "CloudFront-Viewer-JA4-Fingerprint",
+	"CloudFront-Viewer-Latitude", "CloudFront-Viewer-Longitude", "CloudFront-Viewer-Metro-Code",
+	"CloudFront-Viewer-Postal-Code", "CloudFront-Viewer-Time-Zone", "CloudFront-Viewer-TLS",
+}
+
+// cloudFrontValue computes a CloudFront-* header of the viewer's request. ok is false for what needs a database of
+// addresses or a fingerprint of the handshake, neither of which is there.
+func cloudFrontValue(name string, r *message.Request) (value string, ok bool) {
+	switch name {
+	case "CloudFront-Forwarded-Proto":
+		return r.Scheme, true
+	case "CloudFront-Viewer-Http-Version":
+		return r.Proto.String(), true
+	case "CloudFront-Viewer-Address":
+		return viewerAddress(r.Client), r.Client.IsValid()
+	case "CloudFront-Viewer-TLS":
+		return viewerTLS(r.TLS), r.TLS != nil
+	case "CloudFront-Viewer-Header-Count":
+		return strconv.Itoa(len(r.Header) + 1), true
+	case "CloudFront-Viewer-Header-Order":
+		return headerOrder(r), true
+	}
+	kind := viewerKind(r.Header.Get("User-Agent"))
+	switch name {
+	case "CloudFront-Is-Android-Viewer":
+		return boolText(kind&androidViewer != 0), true
+	case "CloudFront-Is-Desktop-Viewer":
+		return boolText(kind&desktopViewer != 0), true
+	case "CloudFront-Is-IOS-Viewer":
+		return boolText(kind&iosViewer != 0), true
+	case "CloudFront-Is-Mobile-Viewer":
+		return boolText(kind&mobileViewer != 0), true
+	case "CloudFront-Is-SmartTV-Viewer":
+		return boolText(kind&smartTVViewer != 0), true
+	case "CloudFront-Is-Tablet-Viewer":
+		return boolText(kind&tabletViewer != 0), true
+	}
+	return "", false
+}
+
+func boolText(b bool) string {
+	if b {
+		return "true"
+	}
+	return "false"
+}
+
+// viewerAddress is ip:port, without brackets around an IPv6 address (facts: cloudfront-dataplane 5 has the v4 form; the
+// manual's v6 example has none either).
+func viewerAddress(a netip.AddrPort) string {
+	return a.Addr().Unmap().String() + ":" + strconv.Itoa(int(a.Port()))
+}
+
+func viewerTLS(t *message.TLS) string {
+	if t == nil {
+		return ""
+	}
+	version := strings.Replace(tls.VersionName(t.Version), "TLS ", "TLSv", 1)
+	handshake := "fullHandshake"
+	if t.Resumed {
+		handshake = "sessionResumed"
+	}
+	return version + ":" + tls.CipherSuiteName(t.Cipher) + ":" + handshake
+}
+
+// headerOrderLimit is where the list of names is cut (facts: cloudfront-dataplane 5).
+const headerOrderLimit = 7680
+
+func headerOrder(r *message.Request) string {
+	var b strings.Builder
+	b.WriteString("Host")
+	for i := range r.Header {
+		b.WriteByte(':')
+		b.WriteString(r.Header[i].Name)
+	}
+	s := b.String()
+	return s[:min(len(s), headerOrderLimit)]
+}
+
+type viewerKinds uint8
+
+const (
+	androidViewer viewerKinds = 1 << iota
+	desktopViewer
+	iosViewer
+	mobileViewer
+	smartTVViewer
+	tabletViewer
+)
+
+// viewerKind reads a User-Agent. AWS does not publish its rules: these are the usual marks of device families, and several
+// may be true (facts: cloudfront-dataplane 5).
+func viewerKind(ua string) viewerKinds {
+	has := func(s string) bool { return strings.Contains(ua, s) }
+	var k viewerKinds
+	if has("iPhone") || has("iPad") || has("iPod") {
+		k |= iosViewer
+	}
+	if has("Android") {
+		k |= androidViewer
+	}
+	switch {
+	case has("SmartTV") || has("SMART-TV") || has("Smart-TV") || has("AppleTV") || has("GoogleTV") || has("BRAVIA") ||
+		has("Web0S") || has("HbbTV") || has("AFTT") || has("Roku"):
+		k |= smartTVViewer
+	case has("iPad") || has("Tablet") || has("Kindle") || has("Silk/") || has("Android") && !has("Mobile"):
+		k |= tabletViewer
+	case has("iPhone") || has("iPod") || has("Mobile") || has("Windows Phone") || has("BlackBerry") || has("Opera Mini"):
+		k |= mobileViewer
+	case ua != "":
+		k |= desktopViewer
+	}
+	return k
+}
+
+// addCloudFrontHeaders appends the CloudFront-* headers that the policies ask for; what cannot be computed stays away and
+// is a fact.
+func (x *exchange) addCloudFrontHeaders(h message.Header) message.Header {
+	for _, name := range x.behavior.Forward.CloudFront {
+		if v, ok := cloudFrontValue(name, &x.viewer); ok {
+			h = append(h, message.Field{Name: name, Value: v})
+			continue
+		}
+		if v, ok := x.svc.constants[name]; ok {
+			h = append(h, message.Field{Name: name, Value: v})
+			continue
+		}
+		if x.hop != nil && !(name == "CloudFront-Viewer-TLS" && x.viewer.TLS == nil) {
+			x.hop.Fact(trace.Unsupported, name, "needs a database that Foregate does not have; the header is not added", x.headerSource())
+		}
+	}
+	return h
+}

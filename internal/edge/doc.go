@@ -1,0 +1,10 @@
+// Package edge is the CloudFront engine: it runs one request through one distribution as an edge location does.
+//
+// Start with Plan, the immutable description of a distribution that the compiler fills, and Service, which finds the
+// distribution of a Host and runs the phases of pipeline.go. Effects is all that the engine may ask of the world outside.
+//
+// The package must not know AWS's API types, the store or templates; a plan carries plain strings (SourcePath) so that a
+// trace can point at the line that decided. Caveats: parts of ranges are not stored, only whole objects; signed URLs,
+// CloudFront Functions, geo restriction, access logs and gRPC have their room in the plan, and a plan that asks for them is
+// answered with an Unsupported fact, never silently.
+package edge

@@ -1,0 +1,164 @@
+package edge
+
+import (
+	"context"
+	"time"
+
+	"github.com/foregate/foregate/internal/edge/cache"
+	"github.com/foregate/foregate/internal/message"
+	"github.com/foregate/foregate/internal/trace"
+)
+
+// phase is a step in the life of a request, named as AWS's manual names them.
+type phase uint8
+
+const (
+	accept phase = iota
+	matchBehavior
+	checkAccess
+	viewerRequest
+	lookup
+	originRequest
+	fetch
+	originResponse
+	errorPage
+	admit
+	responseHeaders
+	viewerResponse
+	deliver
+	logPhase
+	done
+	phaseCount
+)
+
+// phaseSpec is one row of the table of phases.
+type phaseSpec struct {
+	name string
+	// run decides and returns the next phase, which must be one of next.
+	run  func(*exchange) (phase, Reason)
+	next phaseSet
+}
+
+type phaseSet uint32
+
+func phases(ps ...phase) phaseSet {
+	var s phaseSet
+	for _, p := range ps {
+		s |= 1 << p
+	}
+	return s
+}
+
+func (s phaseSet) has(p phase) bool { return s&(1<<p) != 0 }
+
+// table is the pipeline. An error page that CloudFront makes itself goes straight to deliver, for neither a response headers
+// policy nor a function sees it; the errors that a custom error response may replace go to error-page.
+func table() [phaseCount]phaseSpec {
+	return [phaseCount]phaseSpec{
+		accept:          {"accept", (*exchange).accept, phases(matchBehavior, deliver)},
+		matchBehavior:   {"match-behavior", (*exchange).matchBehavior, phases(checkAccess, lookup, deliver)},
+		checkAccess:     {"check-access", (*exchange).checkAccess, phases(viewerRequest, deliver)},
+		viewerRequest:   {"viewer-request", (*exchange).viewerRequest, phases(lookup, responseHeaders, deliver)},
+		lookup:          {"lookup", (*exchange).lookup, phases(originRequest, responseHeaders, deliver)},
+		originRequest:   {"origin-request", (*exchange).originRequest, phases(fetch, admit, errorPage, deliver)},
+		fetch:           {"fetch", (*exchange).fetch, phases(originRequest, originResponse, admit, errorPage, responseHeaders, deliver)},
+		originResponse:  {"origin-response", (*exchange).originResponse, phases(originRequest, errorPage, responseHeaders, deliver)},
+		errorPage:       {"error-page", (*exchange).errorPage, phases(admit, responseHeaders, deliver)},
+		admit:           {"admit", (*exchange).admit, phases(responseHeaders, deliver)},
+		responseHeaders: {"response-headers", (*exchange).responseHeaders, phases(viewerResponse)},
+		viewerResponse:  {"viewer-response", (*exchange).viewerResponse, phases(deliver)},
+		deliver:         {"deliver", (*exchange).deliver, phases(logPhase)},
+		logPhase:        {"log", (*exchange).log, phases(done)},
+		done:            {name: "done"},
+	}
+}
+
+// exchange is one request in the pipeline. It is reused: reset clears it.
+type exchange struct {
+	ctx  context.Context
+	svc  *Service
+	plan *Plan
+	hop  *trace.Hop
+	now  time.Time
+	// id is the X-Amz-Cf-Id; out holds it, and the whole answer, in one piece of memory.
+	id  string
+	out *answer
+
+	// viewer is the request as it came; req is what functions have made of it. method is req's.
+	viewer   message.Request
+	req      *message.Request
+	method   Methods
+	behavior *Behavior
+	// pattern names the verdict of match-behavior; verdict is set by a phase for its step.
+	verdict string
+	// nested is true while the page of a custom error response is fetched.
+	nested bool
+
+	key     []byte
+	keyed   bool // key is built and this request may be answered from the cache
+	object  *cache.Object
+	flight  *cache.Flight
+	fetched *fetchState
+
+	// The answer so far.
+	res      result
+	response *message.Response
+}
+
+// result is the answer before the fields of deliver are added.
+type result struct {
+	status int
+	reason string
+	// header may belong to a stored object: owned tells whether it may be changed.
+	header message.Header
+	owned  bool
+	extra  []message.Field
+	body   bodyReader
+	// memory is the body when it is in memory whole; body is nil then.
+	memory []byte
+	length int64
+	xcache string
+	age    bool
+	object *cache.Object
+	close  bool
+	// ttl rules of admit.
+	errorMin time.Duration
+	origin   int // the status that the origin gave, before a custom error response
+	// self is true for answers that CloudFront makes itself.
+	self bool
+	// timing has what Server-Timing reports.
+	timing timing
+}
+
+// run drives x from phase p until stop or done. Successors are checked: a phase that returns one which the table does not
+// allow is our mistake, and ends in CloudFront's page for an unknown failure.
+func (x *exchange) run(p, stop phase) {
+	for p != stop && p != done {
+		spec := &x.svc.table[p]
+		x.verdict = ""
+		next, reason := spec.run(x)
+		if x.hop != nil {
+			x.hop.Step(spec.name, x.verdictOr(next), reason.String())
+		}
+		if !spec.next.has(next) {
+			x.hop.Step(spec.name, "broken", "the phase chose a successor that the table does not have")
+			x.fail(500, ReasonInternal)
+			next = deliver
+			if p == deliver || p == logPhase {
+				return
+			}
+		}
+		p = next
+		if stop != done && p == deliver {
+			return
+		}
+	}
+}
+
+// verdictOr returns the verdict that the phase gave, or the name of what comes next.
+func (x *exchange) verdictOr(next phase) string {
+	if x.verdict != "" {
+		return x.verdict
+	}
+	return x.svc.table[next].name
+}

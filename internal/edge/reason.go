@@ -1,0 +1,164 @@
+package edge
+
+// Reason says why a phase decided as it did.
+type Reason uint8
+
+// The reasons, by phase.
+const (
+	ReasonNone Reason = iota
+	ReasonUnknownHost
+	ReasonDisabled
+	ReasonAccepted
+	ReasonURITooLong
+	ReasonHeadTooBig
+	ReasonBadMethod
+	ReasonPattern
+	ReasonDefaultBehavior
+	ReasonRedirect
+	ReasonRedirectOldProtocol
+	ReasonHTTPSRequired
+	ReasonMethodNotAllowed
+	ReasonGETBody
+	ReasonSignedNotSupported
+	ReasonAllowed
+	ReasonNoFunction
+	ReasonFunctionContinues
+	ReasonFunctionChanged
+	ReasonFunctionAnswered
+	ReasonFunctionInvalid
+	ReasonFunctionFailed
+	ReasonFunctionThrottled
+	ReasonNotForErrors
+	ReasonHit
+	ReasonHitError
+	ReasonHitConditional
+	ReasonHitShared
+	ReasonMiss
+	ReasonExpired
+	ReasonNotCached
+	ReasonMethodNotCached
+	ReasonCachingDisabled
+	ReasonBuilt
+	ReasonFetched
+	ReasonRevalidated
+	ReasonStale
+	ReasonFailover
+	ReasonOriginDNS
+	ReasonOriginConnect
+	ReasonOriginClosed
+	ReasonOriginTLS
+	ReasonOriginTimeout
+	ReasonOriginInvalid
+	ReasonPassed
+	ReasonCustomPage
+	ReasonCustomPageFailed
+	ReasonNoCustomPage
+	ReasonStored
+	ReasonStoredError
+	ReasonNotStoredStatus
+	ReasonNotStoredControl
+	ReasonNotStoredPartial
+	ReasonNoPolicy
+	ReasonPolicyApplied
+	ReasonDelivered
+	ReasonNoLog
+	ReasonInternal
+	ReasonLambdaJSON
+	ReasonCanceled
+	reasonCount
+)
+
+// String returns the reason in words.
+func (r Reason) String() string {
+	if r < reasonCount {
+		return reasonTexts[r]
+	}
+	return ""
+}
+
+var reasonTexts = [reasonCount]string{
+	ReasonUnknownHost:         "no distribution has this Host among its names",
+	ReasonDisabled:            "the distribution is disabled",
+	ReasonAccepted:            "the Host header names this distribution",
+	ReasonURITooLong:          "the URL is longer than 8,192 bytes",
+	ReasonHeadTooBig:          "request line and headers are longer than 32,768 bytes",
+	ReasonBadMethod:           "CloudFront does not know the method",
+	ReasonPattern:             "the first path pattern in order that matches",
+	ReasonDefaultBehavior:     "no path pattern matches, so the default behavior answers",
+	ReasonRedirect:            "the viewer protocol policy is redirect-to-https and the request came over HTTP",
+	ReasonRedirectOldProtocol: "a redirect of this method needs HTTP/1.1 or newer",
+	ReasonHTTPSRequired:       "the viewer protocol policy is https-only and the request came over HTTP",
+	ReasonMethodNotAllowed:    "the behavior does not allow the method",
+	ReasonGETBody:             "a GET request has a body",
+	ReasonSignedNotSupported:  "the behavior wants signed URLs, which Foregate cannot check yet; it refuses rather than lets everyone in",
+	ReasonAllowed:             "protocol and method are allowed",
+	ReasonNoFunction:          "no function on this event",
+	ReasonFunctionContinues:   "the function returned it unchanged",
+	ReasonFunctionChanged:     "the function returned it changed",
+	ReasonFunctionAnswered:    "the function answered itself",
+	ReasonFunctionInvalid:     "what the function returned is not valid",
+	ReasonFunctionFailed:      "the function failed or cannot run",
+	ReasonFunctionThrottled:   "the function was throttled",
+	ReasonNotForErrors:        "viewer-response functions do not run for status 400 and above",
+	ReasonHit:                 "a fresh object is in the cache",
+	ReasonHitError:            "an error of the origin is in the cache",
+	ReasonHitConditional:      "the viewer has the object that is in the cache",
+	ReasonHitShared:           "the same object is being fetched, so this request waits for it",
+	ReasonMiss:                "the cache does not have the object",
+	ReasonExpired:             "the object in the cache has expired, so the origin is asked whether it changed",
+	ReasonNotCached:           "this request is not answered from the cache",
+	ReasonMethodNotCached:     "answers to this method are not cached",
+	ReasonCachingDisabled:     "caching is disabled: all TTLs are zero, or all headers are forwarded",
+	ReasonBuilt:               "the request to the origin is ready",
+	ReasonFetched:             "the origin answered",
+	ReasonRevalidated:         "the origin says that the object has not changed",
+	ReasonStale:               "the origin failed, so the expired object is served",
+	ReasonFailover:            "the primary origin failed, so the second one of the group is asked",
+	ReasonOriginDNS:           "the origin's domain name does not resolve",
+	ReasonOriginConnect:       "the origin cannot be connected to",
+	ReasonOriginClosed:        "the origin closed the connection",
+	ReasonOriginTLS:           "the TLS handshake with the origin failed",
+	ReasonOriginTimeout:       "the origin did not answer in time",
+	ReasonOriginInvalid:       "the origin's answer is not valid HTTP",
+	ReasonPassed:              "the answer passes unchanged",
+	ReasonCustomPage:          "a custom error response replaces the error",
+	ReasonCustomPageFailed:    "the page of the custom error response cannot be fetched; its status is delivered",
+	ReasonNoCustomPage:        "no custom error response for this status",
+	ReasonStored:              "the object is stored",
+	ReasonStoredError:         "the error is stored for the error caching time",
+	ReasonNotStoredStatus:     "answers with this status are not stored",
+	ReasonNotStoredControl:    "Cache-Control of the answer, with minimum TTL zero, forbids storing",
+	ReasonNotStoredPartial:    "a part of an object is not stored",
+	ReasonNoPolicy:            "no response headers policy",
+	ReasonPolicyApplied:       "the response headers policy is applied",
+	ReasonDelivered:           "the answer is on its way to the viewer",
+	ReasonNoLog:               "logs are not written",
+	ReasonInternal:            "Foregate made a mistake",
+	ReasonLambdaJSON:          "what the function returned is not JSON",
+	ReasonCanceled:            "the viewer has gone",
+}
+
+// Cause is the Detail of a Refused fact: the cause in the engine's terms, from which findings are made.
+type Cause string
+
+// The causes.
+const (
+	CauseUnknownHost      Cause = "unknown-host"
+	CauseDisabled         Cause = "distribution-disabled"
+	CauseURITooLong       Cause = "uri-too-long"
+	CauseHeadTooBig       Cause = "head-too-big"
+	CauseMethod           Cause = "method-not-allowed"
+	CauseGETBody          Cause = "get-with-body"
+	CauseHTTPS            Cause = "https-required"
+	CauseRedirect         Cause = "redirected-to-https"
+	CauseSigned           Cause = "signed-url-required"
+	CauseOriginDNS        Cause = "origin-dns"
+	CauseOriginConnect    Cause = "origin-connect"
+	CauseOriginTLS        Cause = "origin-tls"
+	CauseOriginTimeout    Cause = "origin-timeout"
+	CauseOriginClosed     Cause = "origin-closed"
+	CauseOriginInvalid    Cause = "origin-invalid-response"
+	CauseFunctionInvalid  Cause = "function-result-invalid"
+	CauseFunctionFailed   Cause = "function-failed"
+	CauseFunctionThrottle Cause = "function-throttled"
+)

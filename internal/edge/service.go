@@ -1,0 +1,129 @@
+package edge
+
+import (
+	"context"
+	"strings"
+	"sync"
+
+	"github.com/foregate/foregate/internal/message"
+	"github.com/foregate/foregate/internal/trace"
+)
+
+// Service answers for a set of distributions: it picks one by the Host header alone (facts: cloudfront-dataplane 1) and runs
+// the request through it. It is immutable and safe for use by many goroutines; a new set of plans is a new Service over the
+// same Effects, so the cache stays.
+type Service struct {
+	effects   Effects
+	node      Node
+	constants map[string]string
+	hosts     map[string]*Plan
+	table     [phaseCount]phaseSpec
+	via       [message.HTTP3 + 1]string
+	pool      *sync.Pool
+}
+
+// Node is what an edge location calls itself.
+type Node struct {
+	// Pop is X-Amz-Cf-Pop, as in "FRA56-P4".
+	Pop string
+	// Name is the host in Via, 32 hex digits and ".cloudfront.net".
+	Name string
+}
+
+// Options make a Service.
+type Options struct {
+	Plans   []*Plan
+	Effects Effects
+	// Node defaults to a made-up location.
+	Node Node
+	// Constants gives values to CloudFront-* headers that need a database of addresses, by AWS's spelling, as
+	// {"CloudFront-Viewer-Country": "DE"}. Headers without one are not added, and an explained request says so.
+	Constants map[string]string
+}
+
+// NewService makes a Service. Where two plans claim a name the first one keeps it: AWS refuses the second one earlier.
+func NewService(o Options) *Service {
+	if o.Node.Pop == "" {
+		o.Node.Pop = "FRA56-P4"
+	}
+	if o.Node.Name == "" {
+		o.Node.Name = "f0e6a7e0f0e6a7e0f0e6a7e0f0e6a7e0.cloudfront.net"
+	}
+	s := &Service{effects: o.Effects, node: o.Node, constants: o.Constants, hosts: map[string]*Plan{}, table: table()}
+	for p := message.HTTP10; p <= message.HTTP3; p++ {
+		s.via[p] = p.String() + " " + o.Node.Name + " (CloudFront)"
+	}
+	s.pool = &sync.Pool{New: func() any { return &exchange{} }}
+	for _, p := range o.Plans {
+		names := p.Aliases
+		if !p.Staging {
+			names = append([]string{p.DomainName}, names...)
+		}
+		for _, n := range names {
+			n = strings.TrimPrefix(strings.ToLower(n), "*")
+			if s.hosts[n] == nil {
+				s.hosts[n] = p
+			}
+		}
+	}
+	return s
+}
+
+// Find returns the plan that answers for host, or nil: an exact name beats a wildcard, and a longer wildcard a shorter one
+// (facts: cloudfront-dataplane 1). A port is left out of account.
+func (s *Service) Find(host string) *Plan {
+	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
+		host = host[:i]
+	}
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	if p := s.hosts[host]; p != nil && !strings.HasPrefix(host, ".") {
+		return p
+	}
+	for i := 0; i < len(host); i++ {
+		if host[i] == '.' {
+			if p := s.hosts[host[i:]]; p != nil && i > 0 {
+				return p
+			}
+		}
+	}
+	return nil
+}
+
+// Serve implements message.Handler.
+func (s *Service) Serve(ctx context.Context, r *message.Request) *message.Response {
+	plan := s.Find(r.Host)
+	x := s.newExchange(ctx, plan, r)
+	if plan == nil {
+		x.hop = r.Trace.Hop("cloudfront", "")
+		x.hop.Fact(trace.Refused, "BadRequest", string(CauseUnknownHost), "")
+		x.hop.Step("accept", "deny", ReasonUnknownHost.String())
+		x.fail(403, ReasonUnknownHost)
+		x.run(deliver, done)
+	} else {
+		x.hop = r.Trace.Hop("cloudfront", plan.ID)
+		x.run(accept, done)
+	}
+	res := x.response
+	s.release(x)
+	return res
+}
+
+func (s *Service) newExchange(ctx context.Context, plan *Plan, r *message.Request) *exchange {
+	x := s.pool.Get().(*exchange)
+	x.ctx, x.svc, x.plan, x.req = ctx, s, plan, r
+	x.viewer = *r
+	x.method = MethodOf(r.Method)
+	x.now = s.effects.Now()
+	x.out = newAnswer(s.effects)
+	x.id = x.out.idText()
+	return x
+}
+
+func (s *Service) release(x *exchange) {
+	if x.flight != nil {
+		x.flight.Release()
+	}
+	key := x.key
+	*x = exchange{key: key[:0]}
+	s.pool.Put(x)
+}
