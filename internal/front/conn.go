@@ -1,0 +1,4 @@
+package front
+
+// conn is a connection of a client.
+type conn struct{}
