@@ -1,0 +1,5 @@
+package resource
+
+import "github.com/foregate/foregate/internal/store"
+
+func apiGatewayDecoders() []store.Decoder { return nil }

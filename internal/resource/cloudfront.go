@@ -1,0 +1,119 @@
+package resource
+
+import (
+	"time"
+
+	"github.com/foregate/foregate/internal/awsapi/cloudfront"
+	"github.com/foregate/foregate/internal/store"
+)
+
+// The kinds of CloudFront, all of them Global.
+var (
+	Distributions          = store.NewKind[Distribution]("cloudfront", "distribution")
+	CachePolicies          = store.NewKind[CachePolicy]("cloudfront", "cache-policy")
+	OriginRequestPolicies  = store.NewKind[OriginRequestPolicy]("cloudfront", "origin-request-policy")
+	ResponseHeaderPolicies = store.NewKind[ResponseHeadersPolicy]("cloudfront", "response-headers-policy")
+	OriginAccessControls   = store.NewKind[OriginAccessControl]("cloudfront", "origin-access-control")
+	OriginAccessIdentities = store.NewKind[OriginAccessIdentity]("cloudfront", "origin-access-identity")
+	CloudFrontFunctions    = store.NewKind[CloudFrontFunction]("cloudfront", "function")
+	KeyValueStores         = store.NewKind[KeyValueStore]("cloudfront", "key-value-store")
+	KeyGroups              = store.NewKind[KeyGroup]("cloudfront", "key-group")
+	PublicKeys             = store.NewKind[PublicKey]("cloudfront", "public-key")
+	Invalidations          = store.NewKind[Invalidation]("cloudfront", "invalidation")
+)
+
+func cloudFrontDecoders() []store.Decoder {
+	return []store.Decoder{
+		Distributions.Decoder(), CachePolicies.Decoder(), OriginRequestPolicies.Decoder(), ResponseHeaderPolicies.Decoder(),
+		OriginAccessControls.Decoder(), OriginAccessIdentities.Decoder(), CloudFrontFunctions.Decoder(),
+		KeyValueStores.Decoder(), KeyGroups.Decoder(), PublicKeys.Decoder(), Invalidations.Decoder(),
+	}
+}
+
+// Distribution is stored under its id (E…).
+type Distribution struct {
+	ID string
+	// DomainName is d….cloudfront.net.
+	DomainName string
+	Config     *cloudfront.DistributionConfig
+	Tags       map[string]string
+}
+
+// CachePolicy is stored under its id, a UUID. Managed policies are not stored: package edge has them.
+type CachePolicy struct {
+	ID     string
+	Config *cloudfront.CachePolicyConfig
+}
+
+// OriginRequestPolicy is stored under its id, a UUID.
+type OriginRequestPolicy struct {
+	ID     string
+	Config *cloudfront.OriginRequestPolicyConfig
+}
+
+// ResponseHeadersPolicy is stored under its id, a UUID.
+type ResponseHeadersPolicy struct {
+	ID     string
+	Config *cloudfront.ResponseHeadersPolicyConfig
+}
+
+// OriginAccessControl is stored under its id (E…).
+type OriginAccessControl struct {
+	ID     string
+	Config *cloudfront.OriginAccessControlConfig
+}
+
+// OriginAccessIdentity is stored under its id (E…).
+type OriginAccessIdentity struct {
+	ID string
+	// S3CanonicalUserID stands for the identity in bucket policies.
+	S3CanonicalUserID string
+	Config            *cloudfront.CloudFrontOriginAccessIdentityConfig
+}
+
+// FunctionStage is the code and configuration of a CloudFront Function at one stage.
+type FunctionStage struct {
+	Config   *cloudfront.FunctionConfig
+	Code     []byte
+	Created  time.Time
+	Modified time.Time
+	// Revision counts the changes of the stage; its ETag is made of it.
+	Revision uint64
+}
+
+// CloudFrontFunction is stored under its name.
+type CloudFrontFunction struct {
+	Name        string
+	Development FunctionStage
+	// Live is nil until the function is published.
+	Live *FunctionStage
+	Tags map[string]string
+}
+
+// KeyValueStore is stored under its name.
+type KeyValueStore struct {
+	Name, ID, ARN string
+	Comment       string
+	Items         map[string]string
+	// Revision counts the changes of the items.
+	Revision uint64
+}
+
+// KeyGroup is stored under its id, a UUID.
+type KeyGroup struct {
+	ID     string
+	Config *cloudfront.KeyGroupConfig
+}
+
+// PublicKey is stored under its id (K…).
+type PublicKey struct {
+	ID     string
+	Config *cloudfront.PublicKeyConfig
+}
+
+// Invalidation is stored under DISTRIBUTION/ID.
+type Invalidation struct {
+	ID, DistributionID string
+	Batch              *cloudfront.InvalidationBatch
+	Created            time.Time
+}

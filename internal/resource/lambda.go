@@ -1,0 +1,5 @@
+package resource
+
+import "github.com/foregate/foregate/internal/store"
+
+func lambdaDecoders() []store.Decoder { return nil }

@@ -1,0 +1,5 @@
+package resource
+
+import "github.com/foregate/foregate/internal/store"
+
+func logsDecoders() []store.Decoder { return nil }

@@ -1,0 +1,5 @@
+package resource
+
+import "github.com/foregate/foregate/internal/store"
+
+func route53Decoders() []store.Decoder { return nil }
