@@ -273,23 +273,38 @@ func SourceOf(ctx context.Context) Source {
 }
 
 // Update runs fn and commits what it wrote, all or nothing: when fn fails nothing has happened, and its error is returned
-// as it is. It returns the revision at which the change stands. fn must not keep tx.
+// as it is. It returns the revision at which the change stands. Under a Batch of ctx the change joins the batch. fn must
+// not keep tx, nor call Update.
 func (s *Store) Update(ctx context.Context, fn func(tx *Tx) error) (uint64, error) {
+	if b := batchOf(ctx, s); b != nil {
+		return b.update(ctx, fn)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	base := s.current.Load()
-	tx := &Tx{base: base, changed: map[tableKey]map[string]*Record{}, writes: map[Key]*Record{}, now: s.now().UTC(), source: SourceOf(ctx)}
-	if err := fn(tx); err != nil {
+	next, writes, err := s.apply(ctx, base, fn)
+	if err != nil || len(writes) == 0 {
 		return base.revision, err
 	}
-	if len(tx.writes) == 0 {
-		return base.revision, nil
+	return s.commit(next, writes)
+}
+
+// apply runs fn on top of base and returns the state that it leads to.
+func (s *Store) apply(ctx context.Context, base *View, fn func(tx *Tx) error) (*View, map[Key]*Record, error) {
+	tx := &Tx{base: base, changed: map[tableKey]map[string]*Record{}, writes: map[Key]*Record{}, now: s.now().UTC(), source: SourceOf(ctx)}
+	if err := fn(tx); err != nil || len(tx.writes) == 0 {
+		return base, nil, err
 	}
 	next := &View{revision: base.revision + 1, content: maps.Clone(base.content)}
 	maps.Copy(next.content, tx.changed)
+	return next, tx.writes, nil
+}
+
+// commit makes next the current state; s.mu is held.
+func (s *Store) commit(next *View, writes map[Key]*Record) (uint64, error) {
 	if s.db != nil {
-		if err := s.persist(next.revision, tx.writes); err != nil {
-			return base.revision, fmt.Errorf("write store: %w", err)
+		if err := s.persist(next.revision, writes); err != nil {
+			return s.current.Load().revision, fmt.Errorf("write store: %w", err)
 		}
 	}
 	s.current.Store(next)
@@ -301,6 +316,14 @@ func (s *Store) Update(ctx context.Context, fn func(tx *Tx) error) (uint64, erro
 		w <- next.revision
 	}
 	return next.revision, nil
+}
+
+// Read returns the state that a handler called with ctx sees: that of ctx's Batch, or the current View.
+func (s *Store) Read(ctx context.Context) Reader {
+	if b := batchOf(ctx, s); b != nil {
+		return b.state
+	}
+	return s.View()
 }
 
 func (s *Store) persist(revision uint64, writes map[Key]*Record) error {

@@ -144,3 +144,36 @@ func TestEverywhere(t *testing.T) {
 		t.Errorf("order %v", got)
 	}
 }
+
+func TestBatch(t *testing.T) {
+	s := Memory(clock)
+	put := func(ctx context.Context, id string) error {
+		_, err := s.Update(ctx, func(tx *Tx) error { things.Put(tx, "r", id, &thing{}); return nil })
+		return err
+	}
+	ctx, b := s.Begin(context.Background())
+	put(ctx, "a")
+	put(ctx, "b")
+	if _, err := s.Update(ctx, func(tx *Tx) error { things.Delete(tx, "r", "a"); return errors.New("no") }); err == nil {
+		t.Error("a failing update of a batch succeeded")
+	}
+	if ids(s.Read(ctx), "r") != "a,b" || ids(s.View(), "r") != "" {
+		t.Errorf("the batch sees %q, others see %q", ids(s.Read(ctx), "r"), ids(s.View(), "r"))
+	}
+	if rev, err := b.Commit(); err != nil || rev != 2 {
+		t.Errorf("Commit: %d, %v", rev, err)
+	}
+	b.Discard()
+	if ids(s.View(), "r") != "a,b" {
+		t.Errorf("after Commit: %q", ids(s.View(), "r"))
+	}
+	ctx, b = s.Begin(context.Background())
+	put(ctx, "c")
+	b.Discard()
+	if ids(s.View(), "r") != "a,b" || s.View().Revision() != 2 {
+		t.Errorf("after Discard: %q at %d", ids(s.View(), "r"), s.View().Revision())
+	}
+	if err := put(ctx, "d"); err != nil || ids(s.View(), "r") != "a,b,d" {
+		t.Errorf("an update under an ended batch goes to the store: %v, %q", err, ids(s.View(), "r"))
+	}
+}
