@@ -1,0 +1,3 @@
+package stack
+
+var cloudFrontTypes = map[string]*resourceType{}

@@ -1,0 +1,16 @@
+package stack
+
+import "maps"
+
+// resourceTypes has every type that Foregate makes, by name.
+var resourceTypes = index(
+	cloudFrontTypes,
+)
+
+func index(tables ...map[string]*resourceType) map[string]*resourceType {
+	all := map[string]*resourceType{}
+	for _, t := range tables {
+		maps.Copy(all, t)
+	}
+	return all
+}
