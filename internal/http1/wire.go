@@ -1,0 +1,173 @@
+package http1
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+// Buffers come in two sizes, so that a pool can hold arrays: putting one back then allocates nothing.
+const (
+	smallSize = 4 << 10
+	largeSize = 64 << 10
+)
+
+// The pools hold bytes without meaning; they are the package's only shared state.
+var (
+	smallPool = sync.Pool{New: func() any { return new([smallSize]byte) }}
+	largePool = sync.Pool{New: func() any { return new([largeSize]byte) }}
+)
+
+func getBuffer(n int) []byte {
+	switch {
+	case n <= smallSize:
+		return smallPool.Get().(*[smallSize]byte)[:]
+	case n <= largeSize:
+		return largePool.Get().(*[largeSize]byte)[:]
+	}
+	return make([]byte, n)
+}
+
+func putBuffer(b []byte) {
+	switch cap(b) {
+	case smallSize:
+		smallPool.Put((*[smallSize]byte)(b[:smallSize]))
+	case largeSize:
+		largePool.Put((*[largeSize]byte)(b[:largeSize]))
+	}
+}
+
+// wire reads a connection through a pooled buffer and knows which deadlines are in force.
+type wire struct {
+	conn    net.Conn
+	buf     []byte // nil while given back
+	r, w    int    // buf[r:w] is read but not consumed
+	scanned int    // of buf[r:w], how much endOfHead has seen
+	line    int    // where in buf[r:w] the line begins that endOfHead is in
+	readBy  time.Time
+	writeBy time.Time
+}
+
+func (w *wire) buffered() int { return w.w - w.r }
+
+func (w *wire) release() {
+	if w.buf != nil {
+		putBuffer(w.buf)
+		w.buf, w.r, w.w = nil, 0, 0
+	}
+}
+
+// consume drops n bytes and starts a new head.
+func (w *wire) consume(n int) {
+	w.r += n
+	w.scanned, w.line = 0, 0
+}
+
+var errFull = errors.New("buffer full")
+
+// fill reads once, into a buffer of at most limit bytes.
+func (w *wire) fill(limit int) error {
+	switch {
+	case w.buf == nil:
+		w.buf = getBuffer(smallSize)
+	case w.r == w.w:
+		w.r, w.w = 0, 0
+	case w.w < len(w.buf):
+	case w.r > 0:
+		w.w = copy(w.buf, w.buf[w.r:w.w])
+		w.r = 0
+	case len(w.buf) >= limit:
+		return errFull
+	default:
+		size := largeSize
+		if len(w.buf) >= largeSize {
+			size = 2 * len(w.buf)
+		}
+		b := getBuffer(size)
+		w.w = copy(b, w.buf[:w.w])
+		putBuffer(w.buf)
+		w.buf = b
+	}
+	for range 16 {
+		n, err := w.conn.Read(w.buf[w.w:])
+		if n > 0 {
+			w.w += n
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return io.ErrNoProgress
+}
+
+var errBareLF = errors.New("line feed without a carriage return")
+
+// endOfHead returns the length of the head at the start of the buffer with its empty line, or 0 when more is to come. It is
+// where a lone LF is found, before a line could be taken for two by somebody else (rfc9112 2.2).
+func (w *wire) endOfHead() (int, error) {
+	b := w.buf[w.r:w.w]
+	for {
+		i := bytes.IndexByte(b[w.scanned:], '\n')
+		if i < 0 {
+			w.scanned = len(b)
+			return 0, nil
+		}
+		i += w.scanned
+		if i == 0 || b[i-1] != '\r' {
+			return 0, errBareLF
+		}
+		if i-1 == w.line {
+			return i + 1, nil
+		}
+		w.scanned, w.line = i+1, i+1
+	}
+}
+
+// slack is how much later than asked a deadline may fall, so that a busy connection need not set one for each message.
+func slack(d time.Duration) time.Duration { return d / 4 }
+
+// armRead sees to it that a read fails after d, or up to a quarter later. d <= 0 means never.
+func (w *wire) armRead(d time.Duration) {
+	if by, set := arm(w.readBy, d); set {
+		w.readBy = by
+		_ = w.conn.SetReadDeadline(by)
+	}
+}
+
+// armWrite is armRead for writes.
+func (w *wire) armWrite(d time.Duration) {
+	if by, set := arm(w.writeBy, d); set {
+		w.writeBy = by
+		_ = w.conn.SetWriteDeadline(by)
+	}
+}
+
+func arm(now time.Time, d time.Duration) (time.Time, bool) {
+	if d <= 0 {
+		return time.Time{}, !now.IsZero()
+	}
+	t := time.Now()
+	if left := now.Sub(t); !now.IsZero() && left >= d && left <= d+slack(d) {
+		return now, false
+	}
+	return t.Add(d + slack(d)), true
+}
+
+// exactRead sets the read deadline to t.
+func (w *wire) exactRead(t time.Time) {
+	w.readBy = t
+	_ = w.conn.SetReadDeadline(t)
+}
+
+func isTimeout(err error) bool {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return true
+	}
+	var ne net.Error
+	return errors.As(err, &ne) && ne.Timeout()
+}

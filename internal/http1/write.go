@@ -1,0 +1,319 @@
+package http1
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"unsafe"
+
+	"github.com/foregate/foregate/internal/message"
+)
+
+// oneWrite is the largest body that is copied behind its head to leave in one write.
+const oneWrite = 32 << 10
+
+// Buffered is what a Response.Body or Request.Body may implement: how many bytes can be read without waiting. With it the
+// engine knows whether to send the head at once or together with the body's beginning. A body of unknown length without it is
+// taken to be slow, so its head leaves first.
+type Buffered interface{ Buffered() int }
+
+// appendField checks and appends one field line.
+func appendField(dst []byte, name, value string) ([]byte, bool) {
+	if !ValidName(name) || !ValidValue(value) {
+		return dst, false
+	}
+	dst = append(dst, name...)
+	dst = append(dst, ": "...)
+	dst = append(dst, value...)
+	return append(dst, "\r\n"...), true
+}
+
+// framesMessage tells whether a field belongs to the engine: it writes these itself from ContentLength and the like.
+func framesMessage(name string) bool {
+	switch len(name) {
+	case 7:
+		return strings.EqualFold(name, "Upgrade")
+	case 10:
+		return strings.EqualFold(name, "Connection") || strings.EqualFold(name, "Keep-Alive")
+	case 14:
+		return strings.EqualFold(name, "Content-Length")
+	case 16:
+		return strings.EqualFold(name, "Proxy-Connection")
+	case 17:
+		return strings.EqualFold(name, "Transfer-Encoding")
+	}
+	return false
+}
+
+// responseFrame is how an answer is framed.
+type responseFrame struct {
+	length     int64  // -1: no Content-Length
+	chunked    bool   //
+	connection string // the value of Connection; "" sends none
+	upgrade    string // the value of Upgrade
+	date       string // sent when the answer has no Date; "" for none
+}
+
+func (f *responseFrame) append(dst []byte) []byte {
+	if f.length >= 0 {
+		dst = append(dst, "Content-Length: "...)
+		dst = strconv.AppendInt(dst, f.length, 10)
+		dst = append(dst, "\r\n"...)
+	}
+	if f.chunked {
+		dst = append(dst, "Transfer-Encoding: chunked\r\n"...)
+	}
+	if f.upgrade != "" {
+		dst = append(dst, "Upgrade: "...)
+		dst = append(dst, f.upgrade...)
+		dst = append(dst, "\r\n"...)
+	}
+	if f.connection != "" {
+		dst = append(dst, "Connection: "...)
+		dst = append(dst, f.connection...)
+		dst = append(dst, "\r\n"...)
+	}
+	return dst
+}
+
+var errField = errors.New("field not fit to be sent")
+
+// appendResponse appends a head. The framing fields stand behind Content-Type, where AWS has them, or at the end.
+func appendResponse(dst []byte, r *message.Response, f *responseFrame) ([]byte, error) {
+	if r.Status < 101 || r.Status > 999 {
+		return dst, &Error{Kind: BadMessage, Reason: "status " + strconv.Itoa(r.Status)}
+	}
+	reason := r.Reason
+	if reason == "" {
+		reason = http.StatusText(r.Status)
+	}
+	if !ValidValue(reason) {
+		return dst, &Error{Kind: BadMessage, Reason: "reason phrase " + strconv.Quote(reason)}
+	}
+	dst = append(dst, "HTTP/1.1 "...)
+	dst = strconv.AppendInt(dst, int64(r.Status), 10)
+	dst = append(dst, ' ')
+	dst = append(dst, reason...)
+	dst = append(dst, "\r\n"...)
+	framed, dated, ok := false, f.date == "", true
+	for i := range r.Header {
+		x := &r.Header[i]
+		if framesMessage(x.Name) {
+			continue
+		}
+		if dst, ok = appendField(dst, x.Name, x.Value); !ok {
+			return dst, &Error{Kind: BadMessage, Reason: "field " + strconv.Quote(x.Name), Err: errField}
+		}
+		switch {
+		case len(x.Name) == 4:
+			dated = dated || strings.EqualFold(x.Name, "Date")
+		case len(x.Name) == 12 && !framed && strings.EqualFold(x.Name, "Content-Type"):
+			dst, framed = f.append(dst), true
+		}
+	}
+	if !dated {
+		dst = append(dst, "Date: "...)
+		dst = append(dst, f.date...)
+		dst = append(dst, "\r\n"...)
+	}
+	if !framed {
+		dst = f.append(dst)
+	}
+	return append(dst, "\r\n"...), nil
+}
+
+// sender writes a head and a body with as few writes as the body's speed allows.
+type sender struct {
+	w   *wire
+	out []byte // pooled; the head, and what goes with it
+	// wait is the write timeout of each write.
+	wait func()
+	// failed is the connection's first write error: nothing more can be sent.
+	failed error
+	// broken is what the body's reader reported: the message is incomplete.
+	broken error
+}
+
+func (s *sender) flush() error {
+	if len(s.out) == 0 || s.failed != nil {
+		return s.failed
+	}
+	s.wait()
+	_, s.failed = s.w.conn.Write(s.out)
+	s.out = s.out[:0]
+	return s.failed
+}
+
+// grow makes room for n more bytes.
+func (s *sender) grow(n int) {
+	if cap(s.out)-len(s.out) >= n {
+		return
+	}
+	b := getBuffer(len(s.out) + n)
+	k := copy(b, s.out)
+	putBuffer(s.out)
+	s.out = b[:k]
+}
+
+// knownLength sends a body of n bytes after the head in out.
+func (s *sender) knownLength(body io.Reader, n int64) {
+	ready := int64(-1)
+	if b, ok := body.(Buffered); ok {
+		ready = int64(b.Buffered())
+	}
+	if n <= oneWrite && (ready < 0 || ready >= n) {
+		s.grow(int(n))
+		k := len(s.out)
+		m, err := io.ReadFull(body, s.out[k:k+int(n)])
+		s.out = s.out[:k+m]
+		if err != nil {
+			s.broken = incomplete(err)
+		}
+		_ = s.flush()
+		return
+	}
+	if ready == 0 && s.flush() != nil {
+		return
+	}
+	if t, ok := body.(io.WriterTo); ok {
+		d := &direct{s: s, left: n}
+		_, err := t.WriteTo(d)
+		switch {
+		case s.failed != nil:
+		case err != nil && d.left > 0:
+			s.broken = incomplete(err)
+		case d.left > 0:
+			s.broken = incomplete(io.EOF)
+		}
+		_ = s.flush()
+		return
+	}
+	s.copy(body, n)
+}
+
+func incomplete(err error) error {
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+func (s *sender) copy(body io.Reader, n int64) {
+	for n > 0 {
+		s.grow(largeSize/2 + smallSize)
+		k := len(s.out)
+		m, err := body.Read(s.out[k:min(int64(cap(s.out)), int64(k)+n)])
+		s.out = s.out[:k+m]
+		if n -= int64(m); m > 0 && s.flush() != nil {
+			return
+		}
+		if err != nil && n > 0 {
+			s.broken = incomplete(err)
+			_ = s.flush()
+			return
+		}
+	}
+	_ = s.flush()
+}
+
+// untilClose sends a body whose end is the end of the connection.
+func (s *sender) untilClose(body io.Reader) {
+	for {
+		s.grow(largeSize/2 + smallSize)
+		k := len(s.out)
+		m, err := body.Read(s.out[k:cap(s.out)])
+		s.out = s.out[:k+m]
+		if m > 0 && s.flush() != nil {
+			return
+		}
+		if err != nil {
+			if err != io.EOF {
+				s.broken = err
+			}
+			_ = s.flush()
+			return
+		}
+	}
+}
+
+// chunkRoom is for a size of up to eight digits with its CRLF.
+const chunkRoom = 10
+
+// chunked sends a body in the chunked coding, one chunk for each read, the last one together with the end if the body says so.
+func (s *sender) chunked(body io.Reader) {
+	if b, ok := body.(Buffered); !ok || b.Buffered() == 0 {
+		if s.flush() != nil {
+			return
+		}
+	}
+	for {
+		s.grow(largeSize/2 + smallSize)
+		k := len(s.out)
+		m, err := body.Read(s.out[k+chunkRoom : cap(s.out)-16])
+		if m > 0 {
+			s.out = appendChunk(s.out, k, m)
+		}
+		if err == io.EOF {
+			s.out = append(s.out, "0\r\n\r\n"...)
+		}
+		if s.flush() != nil || err == io.EOF {
+			return
+		}
+		if err != nil {
+			s.broken = err
+			return
+		}
+	}
+}
+
+// appendChunk puts size and CRLF around the m bytes that stand at k+chunkRoom.
+func appendChunk(out []byte, k, m int) []byte {
+	data := out[k+chunkRoom : k+chunkRoom+m]
+	out = strconv.AppendInt(out[:k], int64(m), 16)
+	out = append(out, "\r\n"...)
+	out = append(out, data...) // moves the bytes a little to the front
+	return append(out, "\r\n"...)
+}
+
+// direct takes the bytes of an io.WriterTo straight to the connection, the head with the first of them.
+type direct struct {
+	s    *sender
+	left int64
+}
+
+var errTooLong = errors.New("body longer than its length")
+
+func (d *direct) Write(p []byte) (int, error) {
+	s := d.s
+	n := len(p)
+	if int64(n) > d.left {
+		p = p[:d.left]
+	}
+	if s.failed != nil {
+		return 0, s.failed
+	}
+	s.wait()
+	if tcp, ok := s.w.conn.(*net.TCPConn); ok && len(s.out) > 0 {
+		b := net.Buffers{s.out, p}
+		_, s.failed = b.WriteTo(tcp)
+		s.out = s.out[:0]
+	} else if s.flush() == nil {
+		_, s.failed = s.w.conn.Write(p)
+	}
+	if s.failed != nil {
+		return 0, s.failed
+	}
+	d.left -= int64(len(p))
+	if len(p) < n {
+		return len(p), errTooLong
+	}
+	return n, nil
+}
+
+// WriteString spares io.WriteString a copy. The bytes are only read.
+func (d *direct) WriteString(p string) (int, error) {
+	return d.Write(unsafe.Slice(unsafe.StringData(p), len(p)))
+}
