@@ -1,0 +1,260 @@
+// Package origin holds Foregate's connections to origins: pools with keep-alive, verified TLS, timeouts and attempts, and the
+// way in memory to what Foregate serves itself.
+//
+// Start with New and Client.Fetch. A fetch asks, in this order: is the origin sent elsewhere (Options.Override), is it served
+// here (Options.Local), and else dials it. Failures are *Error with a Kind, so that CloudFront and API Gateway can answer with
+// their own status and text. The package must not know either of them.
+//
+// Caveats:
+//   - Fetch sends the request as it is: Host, fields and body are the caller's. It does not change r and does not keep it,
+//     but its body may be read until the response's body is closed.
+//   - A request goes out again only when it is GET or HEAD without a body (Target.Attempts), or when it met a connection that
+//     the origin had closed while idle, nothing of an answer had arrived, and the method is idempotent.
+//   - HTTP/1.1 only (facts: cloudfront-dataplane 5). HTTP/2 to origins, which CloudFront uses for gRPC, is not there.
+package origin
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/foregate/foregate/internal/http1"
+	"github.com/foregate/foregate/internal/message"
+)
+
+// Target is where a request goes. It is a plain value: make it when a plan is compiled and do not change it afterwards.
+type Target struct {
+	// Scheme is "http" or "https".
+	Scheme string
+	// Host is the name or address to connect to, in lower case; Port 0 means the scheme's default.
+	Host string
+	Port int
+	// SNI is the server name sent; "" sends Host. An address is never sent.
+	SNI string
+	// VerifyNames are the names of which the certificate must have one; none means Host (facts: cloudfront-dataplane 5:
+	// the certificate must match the origin's domain or the forwarded Host).
+	VerifyNames []string
+	// SkipVerify leaves chain and names of the certificate unchecked (API Gateway's insecureSkipVerification).
+	SkipVerify bool
+	// MinTLS and MaxTLS are crypto/tls version numbers; 0 means TLS 1.2 and the highest there is.
+	MinTLS, MaxTLS uint16
+	// Certificate is presented when the origin asks for one. It may be nil.
+	Certificate *tls.Certificate
+	// ConnectTimeout bounds one attempt at DNS, TCP and TLS together; ReadTimeout the wait for the answer's first byte and
+	// each wait between reads; KeepAlive the time that an idle connection is kept. Defaults: 10 s, 30 s, 5 s
+	// (facts: cloudfront-dataplane 4). A negative ReadTimeout means none, a negative KeepAlive no reuse.
+	ConnectTimeout, ReadTimeout, KeepAlive time.Duration
+	// Attempts is how often to try to connect and, for GET and HEAD without a body, to get an answer; 0 means 1
+	// (facts: cloudfront-dataplane 8).
+	Attempts int
+}
+
+// Options is what a Client is made of. The zero value reaches the network, verified against the system's roots.
+type Options struct {
+	// ExtraRoots are trusted beside the system's roots: the local certificate authority.
+	ExtraRoots []*x509.Certificate
+	// SystemRoots replaces the system's roots. It may be nil.
+	SystemRoots *x509.CertPool
+	// Local returns the handler of a host that Foregate serves itself. It may be nil.
+	Local func(host string) (message.Handler, bool)
+	// LocalCertificate returns the names of the certificate that such a host presents for an SNI; false when it has none, so
+	// that the handshake fails. nil leaves certificates of local hosts unchecked.
+	LocalCertificate func(host, sni string) (names []string, ok bool)
+	// LocalClient is the address that local hosts see requests come from; default 127.0.0.1.
+	LocalClient netip.AddrPort
+	// Override sends an origin to another address, HOST or HOST:PORT to URL; Host, path and fields stay as they are.
+	Override map[string]string
+	// Proxy returns the forward proxy for a target, nil for none. nil, the default, uses no proxy: the environment of a
+	// server must not decide where its traffic goes.
+	Proxy func(Target) (*url.URL, error)
+	// Dial replaces net.Dialer for tests and odd networks. It may be nil.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// MaxConns bounds the connections to one target, idle ones included; default 1024. Fetches beyond it wait.
+	MaxConns int
+	// MaxHead bounds the head of a response in bytes; default 32,768 (facts: cloudfront-dataplane 4).
+	MaxHead int
+	// Now is the clock that certificates are checked against. It may be nil.
+	Now func() time.Time
+}
+
+// Client fetches from origins. It is safe for concurrent use.
+type Client struct {
+	o        Options
+	override map[string]*url.URL
+	dial     func(ctx context.Context, network, address string) (net.Conn, error)
+	roots    func() (*x509.CertPool, error)
+
+	mu     sync.RWMutex
+	pools  map[key]*pool
+	sweep  *time.Timer
+	active bool // the sweep is due
+	closed bool
+}
+
+// New makes a Client. An Override that is no "http://" or "https://" address is an error.
+func New(o Options) (*Client, error) {
+	if o.MaxConns == 0 {
+		o.MaxConns = 1024
+	}
+	if !o.LocalClient.IsValid() {
+		o.LocalClient = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 0)
+	}
+	c := &Client{o: o, pools: map[key]*pool{}, dial: o.Dial, override: map[string]*url.URL{}}
+	for host, to := range o.Override {
+		u, err := url.Parse(to)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("parse override of origin %q: %w", host, err)
+		case u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "", u.User != nil, u.Path != "" && u.Path != "/", u.RawQuery != "":
+			return nil, fmt.Errorf("override origin %q: %q is not of the form http://HOST:PORT", host, to)
+		}
+		c.override[strings.ToLower(host)] = u
+	}
+	if c.dial == nil {
+		d := &net.Dialer{}
+		c.dial = d.DialContext
+	}
+	c.roots = sync.OnceValues(c.loadRoots)
+	c.sweep = time.AfterFunc(time.Hour, c.sweepIdle)
+	c.sweep.Stop()
+	return c, nil
+}
+
+// Close closes idle connections and makes further fetches fail. Those under way end on their own.
+func (c *Client) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	c.sweep.Stop()
+	for _, p := range c.pools {
+		p.closeIdle(func(*conn) bool { return true })
+	}
+}
+
+func (t *Target) setDefaults() {
+	if t.Port == 0 {
+		t.Port = 80
+		if t.Scheme == "https" {
+			t.Port = 443
+		}
+	}
+	if t.SNI == "" {
+		t.SNI = t.Host
+	}
+	if t.ConnectTimeout <= 0 {
+		t.ConnectTimeout = 10 * time.Second
+	}
+	if t.ReadTimeout == 0 {
+		t.ReadTimeout = 30 * time.Second
+	}
+	if t.KeepAlive == 0 {
+		t.KeepAlive = 5 * time.Second
+	}
+	t.Attempts = max(t.Attempts, 1)
+}
+
+func (t *Target) address() string { return net.JoinHostPort(t.Host, strconv.Itoa(t.Port)) }
+
+func (t *Target) verifyNames() []string {
+	if len(t.VerifyNames) == 0 {
+		return []string{t.Host}
+	}
+	return t.VerifyNames
+}
+
+// Fetch sends r to t and returns the answer. Its Body, if there is one, streams and must be closed; a read error is an *Error.
+// Errors are *Error. When ctx ends, the connection is closed, also while the body streams.
+func (c *Client) Fetch(ctx context.Context, t Target, r *message.Request) (*message.Response, error) {
+	if t.Scheme != "http" && t.Scheme != "https" || t.Host == "" {
+		return nil, &Error{Kind: BadRequest, Address: t.Host, Err: fmt.Errorf("scheme %q, host %q", t.Scheme, t.Host)}
+	}
+	local := c.o.Local != nil
+	if len(c.override) > 0 && c.overridden(&t) {
+		local = false
+	}
+	t.setDefaults()
+	if local {
+		if h, ok := c.o.Local(t.Host); ok {
+			return c.fetchLocal(ctx, &t, h, r)
+		}
+	}
+	p, err := c.pool(&t)
+	if err != nil {
+		return nil, err
+	}
+	repeatable := r.Body == nil && (r.Method == http.MethodGet || r.Method == http.MethodHead)
+	for attempt := 1; ; attempt++ {
+		resp, e := p.try(ctx, &t, r)
+		if e == nil {
+			return resp, nil
+		}
+		e.Attempts = attempt
+		if attempt == t.Attempts || ctx.Err() != nil || !e.again(repeatable) {
+			return nil, e
+		}
+	}
+}
+
+// overridden applies Options.Override to t.
+func (c *Client) overridden(t *Target) bool {
+	u := c.override[t.Host]
+	if u == nil && t.Port != 0 {
+		u = c.override[net.JoinHostPort(t.Host, strconv.Itoa(t.Port))]
+	}
+	if u == nil {
+		return false
+	}
+	names := t.verifyNames()
+	if t.SNI == "" {
+		t.SNI = t.Host
+	}
+	t.Scheme, t.Host, t.Port = u.Scheme, strings.ToLower(u.Hostname()), 0
+	if p, err := strconv.Atoi(u.Port()); err == nil {
+		t.Port = p
+	}
+	t.VerifyNames = append(slices.Clip(names), t.Host)
+	return true
+}
+
+// idempotent is rfc9110 9.2.2.
+func idempotent(method string) bool {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPut, http.MethodDelete, http.MethodOptions, http.MethodTrace:
+		return true
+	}
+	return false
+}
+
+// try makes one attempt. A connection that turns out to have been closed while idle does not count as one.
+func (p *pool) try(ctx context.Context, t *Target, r *message.Request) (*message.Response, *Error) {
+	k, e := p.get(ctx, t, r)
+	if e != nil {
+		return nil, e
+	}
+	reused := k.http.Used()
+	resp, err := k.roundTrip(ctx, t, r)
+	if err == nil {
+		return resp, nil
+	}
+	stale := reused && k.http.Untouched() && idempotent(r.Method) && (http1.KindOf(err) == http1.Broken || http1.KindOf(err) == http1.Incomplete)
+	if !stale || ctx.Err() != nil {
+		return nil, p.failure(ctx, err)
+	}
+	if k, e = p.fresh(ctx, t); e != nil {
+		return nil, e
+	}
+	if resp, err = k.roundTrip(ctx, t, r); err != nil {
+		return nil, p.failure(ctx, err)
+	}
+	return resp, nil
+}
