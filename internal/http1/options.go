@@ -73,9 +73,7 @@ func (o *Options) setDefaults(conn net.Conn) {
 	orElse(&o.TunnelIdle, 10*time.Minute)
 	orElse(&o.Watch, time.Second)
 	if o.TLS == nil {
-		if t, ok := conn.(*tls.Conn); ok {
-			o.TLS = TLSInfo(t.ConnectionState())
-		}
+		o.TLS = TLSInfo(conn)
 	}
 	if o.Scheme == "" {
 		o.Scheme = "http"
@@ -94,8 +92,13 @@ func orElse[T int | int64 | time.Duration](v *T, d T) {
 	}
 }
 
-// TLSInfo is what messages carry of a connection's TLS state.
-func TLSInfo(s tls.ConnectionState) *message.TLS {
+// TLSInfo is what messages carry of a connection's TLS state; nil for a connection in clear.
+func TLSInfo(conn net.Conn) *message.TLS {
+	t, ok := conn.(interface{ ConnectionState() tls.ConnectionState })
+	if !ok {
+		return nil
+	}
+	s := t.ConnectionState()
 	return &message.TLS{ServerName: strings.ToLower(s.ServerName), Version: s.Version, Cipher: s.CipherSuite, Resumed: s.DidResume}
 }
 
@@ -108,7 +111,8 @@ func ClientAddr(conn net.Conn) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-func statusOf(e *Error) int {
+// Status is the status with which a server refuses such a request.
+func (e *Error) Status() int {
 	switch e.Kind {
 	case HeadTooBig:
 		return http.StatusRequestHeaderFieldsTooLarge

@@ -160,13 +160,13 @@ func (p *requestHead) setHost(scheme string) string {
 	if p.method == "CONNECT" {
 		return "" // a tunnel's Host says nothing about the request in it
 	}
-	if p.scheme != "" && p.hosts == 1 && !strings.EqualFold(trimPort(p.host, scheme), trimPort(named, scheme)) {
+	if p.scheme != "" && p.hosts == 1 && !strings.EqualFold(TrimPort(p.host, scheme), TrimPort(named, scheme)) {
 		return "Host differs from the request target"
 	}
 	if p.scheme == "" {
 		p.host = named
 	}
-	p.host = trimPort(p.host, scheme)
+	p.host = TrimPort(p.host, scheme)
 	return ""
 }
 

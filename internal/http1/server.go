@@ -406,7 +406,7 @@ func (c *serverConn) now() string {
 // reject answers what no handler saw, or what must not be sent, and leaves the connection to be closed.
 func (c *serverConn) reject(ctx context.Context, e *Error) {
 	c.rude = true
-	j := &Rejection{Err: e, Status: statusOf(e), Host: c.guessHost(), Client: c.o.Client, TLS: c.o.TLS}
+	j := &Rejection{Err: e, Status: e.Status(), Host: c.guessHost(), Client: c.o.Client, TLS: c.o.TLS}
 	var resp *message.Response
 	if c.o.Reject != nil {
 		resp = c.o.Reject(ctx, j)
@@ -438,7 +438,7 @@ func (c *serverConn) guessHost() string {
 	for line := range strings.SplitSeq(b, "\r\n") {
 		if len(line) > 5 && strings.EqualFold(line[:5], "Host:") {
 			if h := trimSpace(line[5:]); ValidHost(h) {
-				return trimPort(h, c.o.Scheme)
+				return TrimPort(h, c.o.Scheme)
 			}
 		}
 	}

@@ -107,8 +107,8 @@ func splitHost(s string) (name, port string) {
 	return s, ""
 }
 
-// trimPort removes a port that is the scheme's default, or empty (rfc9110 4.2.3).
-func trimPort(host, scheme string) string {
+// TrimPort removes a port that is the scheme's default, or empty (rfc9110 4.2.3).
+func TrimPort(host, scheme string) string {
 	i := strings.LastIndexByte(host, ':')
 	if i < 0 || strings.IndexByte(host[i:], ']') >= 0 {
 		return host
