@@ -14,7 +14,7 @@ type Limits struct {
 	Bytes int
 	// Depth is how deep values nest, 128 by default.
 	Depth int
-	// Values is how many values the tree may have, with aliases expanded; 500,000 by default.
+	// Values is how many values the tree may have, with aliases expanded; 250,000 by default.
 	Values int
 }
 
@@ -26,7 +26,7 @@ func (l Limits) withDefaults() Limits {
 		l.Depth = 128
 	}
 	if l.Values == 0 {
-		l.Values = 500_000
+		l.Values = 250_000
 	}
 	return l
 }

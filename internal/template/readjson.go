@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"strings"
 
 	"github.com/foregate/foregate/internal/diag"
 )
@@ -28,14 +29,15 @@ func readJSON(file string, data []byte, limits Limits) (*Value, *SyntaxError) {
 	if err != nil {
 		return nil, err
 	}
+	end := int(r.dec.InputOffset())
 	if _, tail := r.dec.Token(); !errors.Is(tail, io.EOF) {
-		return nil, r.fail(r.start(int(r.dec.InputOffset())), "text after the end of the document")
+		return nil, r.fail(r.lines.position(r.skip(end)), "text after the end of the document")
 	}
 	return v, nil
 }
 
-// start skips from an offset to where the next token begins.
-func (r *jsonReader) start(offset int) diag.Position {
+// skip goes from an offset to where the next token begins.
+func (r *jsonReader) skip(offset int) int {
 	for offset < len(r.data) {
 		switch r.data[offset] {
 		case ' ', '\t', '\r', '\n', ',', ':':
@@ -44,23 +46,32 @@ func (r *jsonReader) start(offset int) diag.Position {
 		}
 		break
 	}
-	return r.lines.position(offset)
+	return offset
+}
+
+// culprit is the offset of the character that an error names. The library counts it from 0 between values and from 1 inside
+// one.
+func (r *jsonReader) culprit(err *json.SyntaxError) int {
+	if i := int(err.Offset); i < len(r.data) && strings.HasPrefix(err.Error(), "invalid character '"+string(r.data[i])+"'") {
+		return i
+	}
+	return max(int(err.Offset)-1, 0)
 }
 
 func (r *jsonReader) token() (json.Token, diag.Position, *SyntaxError) {
 	before := int(r.dec.InputOffset())
 	tok, err := r.dec.Token()
 	if err == nil {
-		return tok, r.start(before), nil
+		return tok, r.lines.position(r.skip(before)), nil
 	}
 	var syntax *json.SyntaxError
 	switch {
 	case errors.As(err, &syntax):
-		return nil, diag.Position{}, r.fail(r.lines.position(max(int(syntax.Offset)-1, 0)), "%s", syntax.Error())
+		return nil, diag.Position{}, r.fail(r.lines.position(r.culprit(syntax)), "%s", syntax.Error())
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return nil, diag.Position{}, r.fail(r.lines.position(len(r.data)), "the document ends too early")
 	}
-	return nil, diag.Position{}, r.fail(r.start(before), "%v", err)
+	return nil, diag.Position{}, r.fail(r.lines.position(r.skip(before)), "%v", err)
 }
 
 func (r *jsonReader) value(at Place, depth int) (*Value, *SyntaxError) {

@@ -121,10 +121,8 @@ func (in *Instance) holds(condition string) bool { return condition == "" || in.
 
 // Resource returns a resource that exists in this stack, nil when there is none or its condition is false.
 func (in *Instance) Resource(id string) *Resource {
-	for _, r := range in.Resources {
-		if r.LogicalID == id {
-			return r
-		}
+	if r := in.Template.Resource(id); r != nil && in.holds(r.Condition) {
+		return r
 	}
 	return nil
 }
@@ -170,29 +168,31 @@ func textList(items []string, pos diag.Position, at template.Place) *template.Va
 
 // decideConditions evaluates every condition, each after those that it names.
 func (in *Instance) decideConditions(found *findings) {
-	open := []string{}
+	var open []string // the conditions that wait, outermost first
+	waiting := map[string]bool{}
 	var decide func(c *Condition) bool
 	e := &evaluator{in: in, ctx: inCondition}
 	decide = func(c *Condition) bool {
 		if _, done := in.Conditions[c.Name]; done {
 			return true
 		}
-		if i := slices.Index(open, c.Name); i >= 0 {
+		if waiting[c.Name] {
+			i := slices.Index(open, c.Name)
 			names := slices.Sorted(slices.Values(open[i:]))
 			found.add(because(refused(spot{c.Position, "Conditions." + c.Name},
 				"Template format error: Circular dependency between conditions: ["+strings.Join(names, ", ")+"]"),
 				"each waits for the next: %s", strings.Join(append(slices.Clone(open[i:]), c.Name), " → ")))
 			return false
 		}
-		open = append(open, c.Name)
-		defer func() { open = open[:len(open)-1] }()
+		open, waiting[c.Name] = append(open, c.Name), true
+		defer func() { open = open[:len(open)-1]; delete(waiting, c.Name) }()
 		ready := true
 		references(c.Value, inCondition, nil, func(r reference) {
 			if r.kind != byCondition || !ready {
 				return
 			}
-			if i := slices.IndexFunc(in.Template.Conditions, func(c *Condition) bool { return c.Name == r.name }); i >= 0 {
-				ready = decide(in.Template.Conditions[i])
+			if next := in.Template.index.conditions[r.name]; next != nil {
+				ready = decide(next)
 			}
 		})
 		if !ready {

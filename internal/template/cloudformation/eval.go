@@ -24,6 +24,9 @@ type Resolver interface {
 // maxEvaluated bounds how many values one evaluation may make: functions can multiply.
 const maxEvaluated = 1_000_000
 
+// maxText bounds the bytes that the functions of one evaluation may make; a template has at most 1 MB.
+const maxText = 32 << 20
+
 // Evaluate computes the properties of a resource. All its Dependencies must be known to the resolver. Each value of the
 // result has its place in the file and its path, Resources.ID.Properties.…, without the functions that led to it. Secrets
 // are marked. The error is a *diag.Finding, or wraps what the resolver returned.
@@ -102,6 +105,7 @@ type evaluator struct {
 	ctx      context
 	resolver Resolver
 	made     int
+	bytes    int
 }
 
 func (e *evaluator) count(v *template.Value) error {
@@ -198,7 +202,7 @@ func (e *evaluator) ref(v *template.Value, name string, place template.Place) (*
 		return nil, nil
 	}
 	if p := e.in.parameters[name]; p != nil {
-		return moved(p.Value, v, place), nil
+		return e.moved(p.Value, v, place)
 	}
 	if x := e.in.pseudo(name, v, place); x != nil {
 		return x, nil
@@ -257,13 +261,30 @@ func placed(err error, v *template.Value, what string) error {
 }
 
 // moved copies a value to where a function stands: its positions are those of the function.
-func moved(x, v *template.Value, place template.Place) *template.Value {
+func (e *evaluator) moved(x, v *template.Value, place template.Place) (*template.Value, error) {
+	var err error
+	x.Walk(func(n *template.Value) bool {
+		if err = e.count(v); err == nil {
+			err = e.charge(v, n.Text)
+		}
+		return err == nil
+	})
+	if err != nil {
+		return nil, err
+	}
 	c := x.Copy(place)
 	c.Walk(func(n *template.Value) bool {
 		n.Position = v.Position
 		return true
 	})
-	return c
+	return c, nil
+}
+
+func (e *evaluator) charge(v *template.Value, text string) error {
+	if e.bytes += len(text); e.bytes > maxText {
+		return refused(at(v), fmt.Sprintf("Template error: functions yield more than %d bytes", maxText)) // our words
+	}
+	return nil
 }
 
 // fromGo makes a value of what a resolver or a hook returned. Maps are sorted by key.
@@ -279,7 +300,7 @@ func (e *evaluator) fromGo(x any, v *template.Value, place template.Place) (*tem
 		if x == nil {
 			return nil, errors.New("there is no value")
 		}
-		return moved(x, v, place), nil
+		return e.moved(x, v, place)
 	case string:
 		return text(template.String, x)
 	case bool:

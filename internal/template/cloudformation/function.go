@@ -76,10 +76,6 @@ var booleans = map[string]bool{
 
 const loopPrefix = "Fn::ForEach::"
 
-func (p *parser) isLoop(key string) bool {
-	return strings.HasPrefix(key, loopPrefix) && p.t.HasTransform(LanguageExtensions)
-}
-
 // call says which function v calls and with what. Condition is a function where conditions are computed and an ordinary
 // entry elsewhere, as in a policy statement. Ok is false for a plain value; an unknown Fn:: name is ok, and not in functions.
 func call(v *template.Value, ctx context) (name string, arg *template.Value, ok bool) {

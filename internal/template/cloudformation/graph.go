@@ -2,6 +2,7 @@ package cloudformation
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -104,20 +105,7 @@ func (in *Instance) circular(placed map[string]int, found *findings) {
 			left[r.LogicalID] = true
 		}
 	}
-	// What nothing left depends on only hangs on a circle.
-	for changed := true; changed; {
-		changed = false
-		for _, id := range sortedKeys(left) {
-			needed := false
-			for other := range left {
-				needed = needed || slices.Contains(in.dependencies[other], id)
-			}
-			if !needed {
-				delete(left, id)
-				changed = true
-			}
-		}
-	}
+	in.trim(left)
 	names := sortedKeys(left)
 	circle := in.circle(names[0], left)
 	r := in.Resource(circle[0])
@@ -128,6 +116,32 @@ func (in *Instance) circular(placed map[string]int, found *findings) {
 		because(f, "%s depends on %s%s", id, next, in.via(id, next))
 	}
 	found.add(f)
+}
+
+// trim takes out what only hangs on a circle: what nothing left depends on.
+func (in *Instance) trim(left map[string]bool) {
+	dependents := map[string]int{}
+	for id := range left {
+		for _, d := range in.dependencies[id] {
+			dependents[d]++
+		}
+	}
+	var free []string
+	for id := range left {
+		if dependents[id] == 0 {
+			free = append(free, id)
+		}
+	}
+	for len(free) > 0 {
+		id := free[len(free)-1]
+		free = free[:len(free)-1]
+		delete(left, id)
+		for _, d := range in.dependencies[id] {
+			if dependents[d]--; dependents[d] == 0 && left[d] {
+				free = append(free, d)
+			}
+		}
+	}
 }
 
 // circle walks dependencies within left until it comes back.
@@ -165,10 +179,5 @@ func (in *Instance) via(id, next string) string {
 }
 
 func sortedKeys(m map[string]bool) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
+	return slices.Sorted(maps.Keys(m))
 }

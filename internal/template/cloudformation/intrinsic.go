@@ -9,11 +9,19 @@ import (
 	"github.com/foregate/foregate/internal/template"
 )
 
-// made makes the string that a function yields; it is secret when one of its sources is.
-func made(text string, v *template.Value, place template.Place, secret bool) *template.Value {
+// string makes the string that a function yields; it is secret when one of its sources is.
+func (e *evaluator) string(text string, v *template.Value, place template.Place, sources ...*template.Value) (*template.Value, error) {
+	if err := e.charge(v, text); err != nil {
+		return nil, err
+	}
 	x := template.NewText(template.String, text, v.Position, place)
-	x.Secret = secret
-	return x
+	for _, s := range sources {
+		s.Walk(func(n *template.Value) bool {
+			x.Secret = x.Secret || n.Secret
+			return !x.Secret
+		})
+	}
+	return x, nil
 }
 
 func (e *evaluator) sub(v, arg *template.Value, place template.Place) (*template.Value, error) {
@@ -23,7 +31,7 @@ func (e *evaluator) sub(v, arg *template.Value, place template.Place) (*template
 		return nil, refused(at(v), textSubName)
 	}
 	var b strings.Builder
-	secret := false
+	var sources []*template.Value
 	for _, p := range parts {
 		if p.Name == "" {
 			b.WriteString(p.Text)
@@ -41,9 +49,9 @@ func (e *evaluator) sub(v, arg *template.Value, place template.Place) (*template
 			return nil, because(refused(at(v), textSub, "join a list with Fn::Join in the map of Fn::Sub"), "${%s} is %s", p.Name, kind)
 		}
 		b.WriteString(x.Text)
-		secret = secret || x.Secret
+		sources = append(sources, x)
 	}
-	return made(b.String(), v, place, secret), nil
+	return e.string(b.String(), v, place, sources...)
 }
 
 func (e *evaluator) variable(v, variables *template.Value, name string) (*template.Value, error) {
@@ -77,15 +85,13 @@ func (e *evaluator) join(v, arg *template.Value, place template.Place) (*templat
 		return nil, err
 	}
 	texts := make([]string, len(items.Items))
-	secret := delimiter.Secret
 	for i, item := range items.Items {
 		if !item.IsScalar() {
 			return nil, because(refused(at(item), textJoin), "element %d is a %s", i, item.Kind)
 		}
 		texts[i] = item.Text
-		secret = secret || item.Secret
 	}
-	return made(strings.Join(texts, delimiter.Text), v, place, secret), nil
+	return e.string(strings.Join(texts, delimiter.Text), v, place, delimiter, items)
 }
 
 func (e *evaluator) pick(v, arg *template.Value, place template.Place) (*template.Value, error) {
@@ -128,7 +134,7 @@ func (e *evaluator) base64(v, arg *template.Value, place template.Place) (*templ
 	if err != nil {
 		return nil, err
 	}
-	return made(base64.StdEncoding.EncodeToString([]byte(x.Text)), v, place, x.Secret), nil
+	return e.string(base64.StdEncoding.EncodeToString([]byte(x.Text)), v, place, x)
 }
 
 func (e *evaluator) cidr(v, arg *template.Value, place template.Place) (*template.Value, error) {
@@ -172,7 +178,7 @@ func (e *evaluator) findInMap(v, arg *template.Value, place template.Place) (*te
 	}
 	m := e.in.Template.Mappings.Get(keys[0])
 	if x := m.Get(keys[1]).Get(keys[2]); x != nil {
-		return moved(x, v, place), nil
+		return e.moved(x, v, place)
 	}
 	if len(arg.Items) == 4 {
 		return e.value(arg.Items[3].Get("DefaultValue"), place)
@@ -218,7 +224,7 @@ func (e *evaluator) importValue(v, arg *template.Value, place template.Place) (*
 			"deploy the stack that exports it first, or replace Fn::ImportValue by a parameter"), "%v", err)
 		return nil, f
 	}
-	return made(value, v, place, false), nil
+	return e.string(value, v, place)
 }
 
 func (e *evaluator) length(v, arg *template.Value, place template.Place) (*template.Value, error) {
@@ -238,12 +244,7 @@ func (e *evaluator) toJSON(v, arg *template.Value, place template.Place) (*templ
 	if x == nil || x.Kind != template.List && x.Kind != template.Map {
 		return nil, refused(at(v), "Template error: Fn::ToJsonString must be given an object or a list") // our words
 	}
-	secret := false
-	x.Walk(func(n *template.Value) bool {
-		secret = secret || n.Secret
-		return true
-	})
-	return made(string(x.AppendJSON(nil)), v, place, secret), nil
+	return e.string(string(x.AppendJSON(nil)), v, place, x)
 }
 
 // decide computes a function that yields true or false.

@@ -198,6 +198,9 @@ type BoundParameter struct {
 	Value *template.Value
 }
 
+// String names the parameter with its value, **** when the template says NoEcho.
+func (b *BoundParameter) String() string { return b.Name + "=" + b.Value.String() }
+
 // bindParameters takes values from the inputs and the defaults, and checks them.
 func (in *Instance) bindParameters(found *findings) {
 	var missing, unknown []string

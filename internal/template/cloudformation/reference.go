@@ -163,7 +163,7 @@ func present(vs ...*template.Value) []*template.Value {
 }
 
 func (t *Template) hasCondition(name string) bool {
-	return slices.ContainsFunc(t.Conditions, func(c *Condition) bool { return c.Name == name })
+	return t.index.conditions[name] != nil
 }
 
 func (t *Template) isParameter(name string) bool {

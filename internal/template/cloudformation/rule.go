@@ -117,7 +117,7 @@ func (e *evaluator) ruleValue(v *template.Value, name string, arg *template.Valu
 		out = append(out, x)
 	}
 	if name == "Fn::ValueOf" && len(out) == 1 {
-		return made(out[0], v, place, false), nil
+		return e.string(out[0], v, place)
 	}
 	return textList(out, v.Position, place), nil
 }

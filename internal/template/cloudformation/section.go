@@ -58,6 +58,7 @@ func (p *parser) transforms() {
 }
 
 func (p *parser) sections() {
+	p.t.loops = p.deferred()
 	root := p.t.Root
 	var unknown []string
 	var where spot
@@ -85,6 +86,7 @@ func (p *parser) sections() {
 	}
 	p.resources()
 	p.outputs()
+	p.t.makeIndex()
 }
 
 func (p *parser) head() {
@@ -129,9 +131,8 @@ func (p *parser) count(v *template.Value, what string, limit int) {
 
 // name checks a logical name: letters and digits.
 func (p *parser) name(parent *template.Value, f template.Field, what string) bool {
-	if p.isLoop(f.Key) {
-		p.t.loops = true
-		return false
+	if strings.HasPrefix(f.Key, loopPrefix) {
+		return p.loopName(parent, f)
 	}
 	if !alphanumeric(f.Key) {
 		p.found.add(refused(atKey(parent, f), fmt.Sprintf("Template format error: %s name %s is non alphanumeric.", what, f.Key),
@@ -143,6 +144,16 @@ func (p *parser) name(parent *template.Value, f template.Field, what string) boo
 		return false
 	}
 	return true
+}
+
+// loopName takes Fn::ForEach for what it is when the transform is there; it is not an entry of its own.
+func (p *parser) loopName(parent *template.Value, f template.Field) bool {
+	if !p.t.HasTransform(LanguageExtensions) {
+		what := strings.ToLower(strings.TrimSuffix(parent.Place().Key, "s")) // Resources: resource
+		p.found.add(because(refused(atKey(parent, f), fmt.Sprintf("Template format error: [%s] %s definition is malformed", pointer(f.Value.Path()), what),
+			"add Transform: "+LanguageExtensions), "Fn::ForEach is part of the transform %s", LanguageExtensions))
+	}
+	return false
 }
 
 func alphanumeric(s string) bool {

@@ -77,9 +77,12 @@ func (p *parser) normalize(root *template.Value) {
 		if v.Kind == template.Null {
 			p.found.add(nullFinding(v))
 		}
-		return true
+		return len(p.found) < maxFindings
 	})
 }
+
+// maxFindings is enough to see what is wrong; a text that is no template at all would yield thousands.
+const maxFindings = 100
 
 func unknownTag(v *template.Value) *diag.Finding {
 	f := refused(at(v), fmt.Sprintf("Template format error: YAML not well-formed. (line %d, column %d)", v.Position.Line, v.Position.Column))

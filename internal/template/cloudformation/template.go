@@ -12,6 +12,8 @@
 package cloudformation
 
 import (
+	"slices"
+
 	"github.com/foregate/foregate/internal/diag"
 	"github.com/foregate/foregate/internal/template"
 )
@@ -34,6 +36,27 @@ type Template struct {
 
 	// loops says that Fn::ForEach has still to be expanded: Resources, Conditions and Outputs are then those outside loops.
 	loops bool
+	index index
+}
+
+// index finds the entries of sections by name.
+type index struct {
+	parameters map[string]*Parameter
+	resources  map[string]*Resource
+	conditions map[string]*Condition
+}
+
+func (t *Template) makeIndex() {
+	t.index = index{map[string]*Parameter{}, map[string]*Resource{}, map[string]*Condition{}}
+	for _, p := range t.Parameters {
+		t.index.parameters[p.Name] = p
+	}
+	for _, r := range t.Resources {
+		t.index.resources[r.LogicalID] = r
+	}
+	for _, c := range t.Conditions {
+		t.index.conditions[c.Name] = c
+	}
 }
 
 // Condition is an entry of the Conditions section.
@@ -131,33 +154,14 @@ func ParseValue(file string, root *template.Value, size int) (*Template, []diag.
 }
 
 // Parameter returns the parameter of a name, nil when there is none.
-func (t *Template) Parameter(name string) *Parameter {
-	for _, p := range t.Parameters {
-		if p.Name == name {
-			return p
-		}
-	}
-	return nil
-}
+func (t *Template) Parameter(name string) *Parameter { return t.index.parameters[name] }
 
 // Resource returns the resource of a logical id, nil when there is none.
-func (t *Template) Resource(id string) *Resource {
-	for _, r := range t.Resources {
-		if r.LogicalID == id {
-			return r
-		}
-	}
-	return nil
-}
+func (t *Template) Resource(id string) *Resource { return t.index.resources[id] }
 
 // HasTransform says that the template names a transform.
 func (t *Template) HasTransform(name string) bool {
-	for _, n := range t.Transforms {
-		if n == name {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(t.Transforms, name)
 }
 
 // Lookup finds where a path such as Resources.Site.Properties.DistributionConfig.Origins[0].DomainName stands in the file.
