@@ -132,15 +132,20 @@ func viewerKind(ua string) viewerKinds {
 	return k
 }
 
+// cloudFront is cloudFrontValue with the configured constants behind it.
+func (x *exchange) cloudFront(name string) (value string, ok bool) {
+	if v, ok := cloudFrontValue(name, &x.viewer); ok {
+		return v, true
+	}
+	value, ok = x.svc.constants[name]
+	return value, ok
+}
+
 // addCloudFrontHeaders appends the CloudFront-* headers that the policies ask for; what cannot be computed stays away and
 // is a fact.
 func (x *exchange) addCloudFrontHeaders(h message.Header) message.Header {
 	for _, name := range x.behavior.Forward.CloudFront {
-		if v, ok := cloudFrontValue(name, &x.viewer); ok {
-			h = append(h, message.Field{Name: name, Value: v})
-			continue
-		}
-		if v, ok := x.svc.constants[name]; ok {
+		if v, ok := x.cloudFront(name); ok {
 			h = append(h, message.Field{Name: name, Value: v})
 			continue
 		}

@@ -60,11 +60,11 @@ func table() [phaseCount]phaseSpec {
 		checkAccess:     {"check-access", (*exchange).checkAccess, phases(viewerRequest, deliver)},
 		viewerRequest:   {"viewer-request", (*exchange).viewerRequest, phases(lookup, responseHeaders, deliver)},
 		lookup:          {"lookup", (*exchange).lookup, phases(originRequest, responseHeaders, deliver)},
-		originRequest:   {"origin-request", (*exchange).originRequest, phases(fetch, admit, errorPage, deliver)},
-		fetch:           {"fetch", (*exchange).fetch, phases(originRequest, originResponse, admit, errorPage, responseHeaders, deliver)},
-		originResponse:  {"origin-response", (*exchange).originResponse, phases(originRequest, errorPage, responseHeaders, deliver)},
-		errorPage:       {"error-page", (*exchange).errorPage, phases(admit, responseHeaders, deliver)},
-		admit:           {"admit", (*exchange).admit, phases(responseHeaders, deliver)},
+		originRequest:   {"origin-request", (*exchange).originRequest, phases(fetch, admit, deliver)},
+		fetch:           {"fetch", (*exchange).fetch, phases(originRequest, originResponse, errorPage, responseHeaders, deliver)},
+		originResponse:  {"origin-response", (*exchange).originResponse, phases(errorPage, deliver)},
+		errorPage:       {"error-page", (*exchange).errorPage, phases(admit)},
+		admit:           {"admit", (*exchange).admit, phases(responseHeaders)},
 		responseHeaders: {"response-headers", (*exchange).responseHeaders, phases(viewerResponse)},
 		viewerResponse:  {"viewer-response", (*exchange).viewerResponse, phases(deliver)},
 		deliver:         {"deliver", (*exchange).deliver, phases(logPhase)},
@@ -99,6 +99,8 @@ type exchange struct {
 	object  *cache.Object
 	flight  *cache.Flight
 	fetched *fetchState
+	// extraRoom is where response-headers puts what it adds.
+	extraRoom [20]message.Field
 
 	// The answer so far.
 	res      result

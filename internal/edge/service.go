@@ -19,6 +19,7 @@ type Service struct {
 	hosts     map[string]*Plan
 	table     [phaseCount]phaseSpec
 	via       [message.HTTP3 + 1]string
+	headers   map[*ResponseHeadersPolicy]*headerProgram
 	pool      *sync.Pool
 }
 
@@ -49,12 +50,18 @@ func NewService(o Options) *Service {
 	if o.Node.Name == "" {
 		o.Node.Name = "f0e6a7e0f0e6a7e0f0e6a7e0f0e6a7e0.cloudfront.net"
 	}
-	s := &Service{effects: o.Effects, node: o.Node, constants: o.Constants, hosts: map[string]*Plan{}, table: table()}
+	s := &Service{effects: o.Effects, node: o.Node, constants: o.Constants, hosts: map[string]*Plan{}, table: table(),
+		headers: map[*ResponseHeadersPolicy]*headerProgram{}}
 	for p := message.HTTP10; p <= message.HTTP3; p++ {
 		s.via[p] = p.String() + " " + o.Node.Name + " (CloudFront)"
 	}
 	s.pool = &sync.Pool{New: func() any { return &exchange{} }}
 	for _, p := range o.Plans {
+		for i := range p.Behaviors {
+			if h := p.Behaviors[i].ResponseHeaders; h != nil && s.headers[h] == nil {
+				s.headers[h] = compileHeaders(h)
+			}
+		}
 		names := p.Aliases
 		if !p.Staging {
 			names = append([]string{p.DomainName}, names...)

@@ -1,0 +1,36 @@
+package edge
+
+import (
+	"encoding/base64"
+	"math/rand/v2"
+	"time"
+
+	"github.com/foregate/foregate/internal/edge/cache"
+)
+
+// Local is the part of Effects that needs no network and no functions; embed it and add Fetch and InvokeLambda.
+type Local struct{ Cache *cache.Cache }
+
+// Now is the system's clock.
+func (l Local) Now() time.Time { return time.Now() }
+
+// RequestID fills id with 40 random bytes in base64url, which end in "==" (facts: cloudfront-dataplane 6).
+func (l Local) RequestID(id *[IDLength]byte) {
+	var b [40]byte
+	for i := 0; i < len(b); i += 8 {
+		n := rand.Uint64()
+		for j := range 8 {
+			b[i+j] = byte(n >> (8 * j))
+		}
+	}
+	base64.URLEncoding.Encode(id[:], b[:])
+}
+
+// Lookup asks the cache.
+func (l Local) Lookup(key []byte) *cache.Object { return l.Cache.Lookup(key) }
+
+// Join joins or opens a flight.
+func (l Local) Join(key []byte) (*cache.Flight, bool) { return l.Cache.Join(key) }
+
+// Admit stores.
+func (l Local) Admit(key []byte, o *cache.Object) { l.Cache.Admit(key, o) }

@@ -1,0 +1,131 @@
+package edge
+
+import (
+	"github.com/foregate/foregate/internal/trace"
+)
+
+// Limits of a request (facts: cloudfront-dataplane 4).
+const (
+	maxURL  = 8192
+	maxHead = 32768
+)
+
+// accept checks what concerns the request as such, before any behavior is looked at.
+func (x *exchange) accept() (phase, Reason) {
+	if x.hop != nil {
+		for _, u := range x.plan.Unsupported {
+			x.hop.Fact(trace.Unsupported, u.Name, u.Detail, u.SourcePath)
+		}
+	}
+	r := &x.viewer
+	target := len(r.Path) + len(r.Query) + 1
+	switch {
+	case !x.plan.Enabled:
+		// A disabled distribution gives up its names, so it answers as an unknown Host does.
+		return x.refuse(403, ReasonDisabled, CauseDisabled, x.plan.SourcePath)
+	case len(r.Scheme)+3+len(r.Host)+target > maxURL:
+		x.res.close = true
+		return x.refuse(414, ReasonURITooLong, CauseURITooLong, "")
+	}
+	head := len(r.Method) + target + len("  HTTP/1.1\r\nHost: \r\n\r\n") + len(r.Host)
+	for i := range r.Header {
+		head += len(r.Header[i].Name) + len(r.Header[i].Value) + 4
+	}
+	if head > maxHead {
+		return x.refuse(494, ReasonHeadTooBig, CauseHeadTooBig, "")
+	}
+	if x.method == 0 {
+		return x.refuse(403, ReasonBadMethod, CauseMethod, "")
+	}
+	return matchBehavior, ReasonAccepted
+}
+
+// refuse answers with CloudFront's own page.
+func (x *exchange) refuse(status int, r Reason, c Cause, source string) (phase, Reason) {
+	x.fail(status, r)
+	// Both of these close the connection (facts: cloudfront-dataplane 4).
+	x.res.close = status == 414 || status == 494
+	x.verdict = "deny"
+	x.hop.Fact(trace.Refused, "Error", string(c), source)
+	return deliver, r
+}
+
+// matchBehavior picks the first behavior whose pattern matches the normalised path (facts: cloudfront-dataplane 2).
+func (x *exchange) matchBehavior() (phase, Reason) {
+	path := NormalisePath(x.req.Path)
+	last := len(x.plan.Behaviors) - 1
+	for i := range x.plan.Behaviors {
+		b := &x.plan.Behaviors[i]
+		if i < last && !b.Pattern.Match(path) {
+			continue
+		}
+		x.behavior = b
+		x.verdict = b.Pattern.Source
+		if x.hop != nil {
+			x.hop.Fact(trace.BehaviorMatched, b.Pattern.Source, path, b.Source.Behavior)
+			for _, u := range b.Unsupported {
+				x.hop.Fact(trace.Unsupported, u.Name, u.Detail, u.SourcePath)
+			}
+		}
+		reason := ReasonPattern
+		if i == last {
+			reason = ReasonDefaultBehavior
+		}
+		if x.nested {
+			return lookup, reason
+		}
+		return checkAccess, reason
+	}
+	return x.refuse(500, ReasonInternal, "no-behavior", x.plan.SourcePath)
+}
+
+// checkAccess applies the viewer protocol policy, the allowed methods and, in a later work, geo restriction and signed URLs.
+func (x *exchange) checkAccess() (phase, Reason) {
+	b := x.behavior
+	if x.viewer.Scheme == "http" {
+		switch b.ViewerProtocol {
+		case HTTPSOnly:
+			return x.refuse(403, ReasonHTTPSRequired, CauseHTTPS, b.Source.ViewerProtocolPolicy)
+		case RedirectToHTTPS:
+			return x.redirectToHTTPS()
+		}
+	}
+	if x.method&b.Allowed == 0 {
+		return x.refuse(403, ReasonMethodNotAllowed, CauseMethod, or(b.Source.AllowedMethods, b.Source.Behavior))
+	}
+	if x.method == GET && x.viewer.Body != nil && x.viewer.ContentLength != 0 {
+		return x.refuse(403, ReasonGETBody, CauseGETBody, "")
+	}
+	if x.plan.Geo != nil && x.hop != nil {
+		// A viewer whose country is not known is served (facts: cloudfront-dataplane 11), and here none is known.
+		x.hop.Fact(trace.Unsupported, "GeoRestriction", "the viewer's country is not known, so the request is served", x.plan.Geo.SourcePath)
+	}
+	if b.TrustedSigners {
+		return x.refuse(403, ReasonSignedNotSupported, CauseSigned, or(b.Source.TrustedSigners, b.Source.Behavior))
+	}
+	x.verdict = "allow"
+	return viewerRequest, ReasonAllowed
+}
+
+// redirectToHTTPS answers 301 to GET and HEAD, 307 to other methods, and refuses those on HTTP/1.0 (facts:
+// cloudfront-dataplane 3).
+func (x *exchange) redirectToHTTPS() (phase, Reason) {
+	status := 301
+	if x.method&(GET|HEAD) == 0 {
+		if x.viewer.Proto < 2 {
+			return x.refuse(403, ReasonRedirectOldProtocol, CauseHTTPS, x.behavior.Source.ViewerProtocolPolicy)
+		}
+		status = 307
+	}
+	x.redirect(status)
+	x.verdict = "redirect"
+	x.hop.Fact(trace.Refused, "Redirect", string(CauseRedirect), x.behavior.Source.ViewerProtocolPolicy)
+	return deliver, ReasonRedirect
+}
+
+func or(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}

@@ -1,0 +1,214 @@
+package edge
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/foregate/foregate/internal/edge/cache"
+	"github.com/foregate/foregate/internal/message"
+	"github.com/foregate/foregate/internal/trace"
+)
+
+// admit compresses the answer when the behavior asks for it, and stores it while it is delivered.
+func (x *exchange) admit() (phase, Reason) {
+	if x.res.object != nil { // a page out of the cache
+		return responseHeaders, ReasonPassed
+	}
+	x.compress()
+	lifetime, reason := x.lifetime()
+	x.verdict = "pass"
+	if reason != ReasonStored && reason != ReasonStoredError {
+		x.endFlight()
+		return responseHeaders, reason
+	}
+	x.verdict = "store"
+	x.store(lifetime)
+	return responseHeaders, reason
+}
+
+// lifetime decides whether the answer is stored, and for how long.
+func (x *exchange) lifetime() (time.Duration, Reason) {
+	switch {
+	case !x.keyed:
+		if x.behavior != nil && (x.behavior.TTL.Disabled() || x.behavior.Forward.NoCache) {
+			return 0, ReasonCachingDisabled
+		}
+		return 0, ReasonMethodNotCached
+	case x.method == HEAD:
+		return 0, ReasonMethodNotCached
+	case x.res.origin == 206 || x.res.origin == 416 || x.res.origin == 304:
+		return 0, ReasonNotStoredPartial
+	}
+	c := readControl(x.res.header, x.now)
+	if x.res.origin >= 400 {
+		configured := x.errorResponse(x.res.origin) != nil
+		d := c.errorFreshness(x.res.origin, x.errorMinTTL(x.res.origin), configured, x.behavior.TTL)
+		if d <= 0 {
+			return 0, ReasonNotStoredStatus
+		}
+		return d, ReasonStoredError
+	}
+	if x.res.status < 200 || x.res.origin == 204 {
+		return 0, ReasonNotStoredStatus
+	}
+	d, store := c.freshness(x.behavior.TTL)
+	if !store || d == 0 && !x.res.header.Has("ETag") && !x.res.header.Has("Last-Modified") {
+		return 0, ReasonNotStoredControl
+	}
+	return d, ReasonStored
+}
+
+// store puts a stream between origin and viewer that keeps the body, and shares it with requests that wait for it.
+func (x *exchange) store(lifetime time.Duration) {
+	o := x.newObject(lifetime)
+	key, effects := append([]byte(nil), x.key...), x.svc.effects
+	if x.res.body == nil {
+		o.Body = x.res.memory
+		if o.Body == nil {
+			o.Body = []byte{}
+		}
+		effects.Admit(key, o)
+		x.endFlight()
+		return
+	}
+	flight := x.flight
+	x.flight = nil
+	opts := cache.StreamOptions{Length: x.res.length, Limit: storeLimit, Complete: func(body []byte) {
+		whole := o.Renewed(o.Stored, o.Expires)
+		whole.Age, whole.Body = o.Age, body
+		effects.Admit(key, whole)
+	}}
+	// CloudFront does not collapse what it has to ask for each time (facts: cloudfront-dataplane 6).
+	share := flight != nil && lifetime > 0 && x.res.length >= 0
+	if share {
+		opts.Done = flight.Close
+	}
+	stream, reader := cache.NewStream(x.res.body, opts)
+	x.res.body = reader
+	if share {
+		flight.Share(o, stream)
+	} else if flight != nil {
+		flight.Release()
+	}
+}
+
+// storeLimit is the largest body that is collected for the cache; the cache may refuse smaller ones.
+const storeLimit = 512 << 20
+
+func (x *exchange) newObject(lifetime time.Duration) *cache.Object {
+	c := readControl(x.res.header, x.now)
+	o := &cache.Object{
+		Distribution: x.plan.ID, Target: x.req.Target(), Status: x.res.status,
+		Stored: x.now, Expires: x.now.Add(lifetime),
+		StaleWhileRevalidate: c.staleWhileRevalidate, StaleIfError: c.staleIfError,
+		ETag: x.res.header.Get("ETag"), LastModified: x.res.header.Get("Last-Modified"),
+	}
+	o.Header = make(message.Header, 0, len(x.res.header)+1)
+	for _, f := range x.res.header {
+		if !(c.noCacheSetCookie && strings.EqualFold(f.Name, "Set-Cookie")) {
+			o.Header = append(o.Header, f)
+		}
+	}
+	if !o.Header.Has("Date") {
+		o.Header.Add("Date", httpDate(x.now))
+	}
+	if x.res.origin >= 400 {
+		o.Result = xcacheError
+		o.ETag, o.LastModified = "", ""
+	}
+	if x.hop != nil && x.req.Header.Has("Authorization") && !x.keyHas("authorization") && x.behavior.Forward.Headers.Has("authorization") {
+		x.hop.Fact(trace.Refused, "SharedAuthorization", "authorized-response-cached-for-all", x.dropSource("Authorization"))
+	}
+	return o
+}
+
+func (x *exchange) keyHas(name string) bool {
+	for _, n := range x.behavior.Forward.KeyHeaders {
+		if n == name {
+			return true
+		}
+	}
+	return false
+}
+
+// compressible lists the content types that CloudFront compresses (facts: cloudfront-dataplane 6, Compression).
+var compressible = map[string]bool{
+	"application/dash+xml": true, "application/eot": true, "application/font": true, "application/font-sfnt": true,
+	"application/javascript": true, "application/json": true, "application/opentype": true, "application/otf": true,
+	"application/pdf": true, "application/pkcs7-mime": true, "application/protobuf": true, "application/rss+xml": true,
+	"application/truetype": true, "application/ttf": true, "application/vnd.apple.mpegurl": true,
+	"application/vnd.mapbox-vector-tile": true, "application/vnd.ms-fontobject": true, "application/wasm": true,
+	"application/xhtml+xml": true, "application/xml": true, "application/x-font-opentype": true,
+	"application/x-font-truetype": true, "application/x-font-ttf": true, "application/x-httpd-cgi": true,
+	"application/x-javascript": true, "application/x-mpegurl": true, "application/x-opentype": true,
+	"application/x-otf": true, "application/x-perl": true, "application/x-ttf": true,
+	"font/eot": true, "font/opentype": true, "font/otf": true, "font/ttf": true, "image/svg+xml": true,
+	"text/css": true, "text/csv": true, "text/html": true, "text/javascript": true, "text/js": true, "text/plain": true,
+	"text/richtext": true, "text/tab-separated-values": true, "text/xml": true, "text/x-component": true,
+	"text/x-java-source": true, "text/x-script": true, "vnd.apple.mpegurl": true,
+}
+
+// encodingFor picks the coding to compress with, "" for none. All conditions are those of dataplane 6, Compression.
+func (x *exchange) encodingFor() string {
+	b := x.behavior
+	f := b.Forward
+	if !b.Compress || !x.keyed || x.res.self || x.method != GET || x.viewer.Proto == message.HTTP10 {
+		return ""
+	}
+	switch x.res.status {
+	case 200, 403, 404:
+	default:
+		return ""
+	}
+	h := x.res.header
+	if x.res.length < 1000 || x.res.length > 10_000_000 || h.Has("Content-Encoding") {
+		return ""
+	}
+	kind, _, _ := strings.Cut(h.Get("Content-Type"), ";")
+	if !compressible[strings.ToLower(strings.TrimSpace(kind))] {
+		return ""
+	}
+	n := normaliseEncoding(f, x.req.Header.Get("Accept-Encoding"))
+	switch {
+	case strings.HasPrefix(n, "br"):
+		return "br"
+	case n == "gzip":
+		return "gzip"
+	}
+	return ""
+}
+
+// compress puts a compressor between origin and cache. The length of its output is not known before its end.
+func (x *exchange) compress() {
+	coding := x.encodingFor()
+	if coding == "" || x.res.body == nil && x.res.memory == nil {
+		return
+	}
+	body := x.res.body
+	if body == nil {
+		body = newMemoryBody(x.res.memory)
+	}
+	x.res.body, x.res.memory, x.res.length = newCompressor(body, coding, x.res.length), nil, -1
+	x.ownHeader()
+	h := &x.res.header
+	if etag, ok := h.Lookup("ETag"); ok {
+		switch {
+		case strings.HasPrefix(etag, "W/"):
+		case strings.HasPrefix(etag, `"`):
+			h.Set("ETag", "W/"+etag)
+		default:
+			h.Del("ETag")
+		}
+	}
+	h.Del("Content-Length")
+	h.Set("Content-Encoding", coding)
+	if v := h.Get("Vary"); v == "" {
+		h.Add("Vary", "Accept-Encoding")
+	} else if !strings.Contains(strings.ToLower(v), "accept-encoding") {
+		h.Set("Vary", v+", Accept-Encoding")
+	}
+	if x.hop != nil {
+		x.hop.Step("admit", "compress", coding+" of "+strconv.Itoa(int(x.res.status)))
+	}
+}

@@ -1,0 +1,284 @@
+package edge
+
+import (
+	"errors"
+	"time"
+
+	"github.com/foregate/foregate/internal/message"
+	"github.com/foregate/foregate/internal/trace"
+)
+
+// fetchState is what a request that goes to an origin needs.
+type fetchState struct {
+	origin  *Origin
+	request *FetchRequest
+	// attempt is the place in the origin group.
+	attempt int
+	// validating is true when the request asks whether the expired object has changed.
+	validating bool
+	started    time.Time
+	// body holds what functions may read of the viewer's body.
+	body []byte
+	read bool
+}
+
+// originRequest builds the request for the origin, runs the origin-request function, and leaves the request ready.
+func (x *exchange) originRequest() (phase, Reason) {
+	if x.fetched == nil {
+		x.fetched = &fetchState{}
+	}
+	s := x.fetched
+	origin := x.chooseOrigin()
+	if origin == nil {
+		return x.refuse(500, ReasonInternal, "no-origin", x.behavior.Source.TargetOrigin)
+	}
+	s.origin = origin
+	s.request = x.buildFetch(origin)
+	s.validating = x.addValidators(s.request.Request)
+	reason := ReasonBuilt
+	if a := x.behavior.Lambda[OriginRequest]; a != nil {
+		next, r, ok := x.runOriginRequest(a)
+		if !ok {
+			return next, r
+		}
+		reason = r
+	}
+	// Origin custom headers overwrite the viewer's (facts: cloudfront-dataplane 5).
+	for _, c := range s.request.Origin.Headers {
+		s.request.Request.Header.Set(c.Name, c.Value)
+	}
+	if x.hop != nil {
+		x.traceSent()
+	}
+	return fetch, reason
+}
+
+// chooseOrigin returns the behavior's origin, or the one of its group whose turn it is.
+func (x *exchange) chooseOrigin() *Origin {
+	i := x.behavior.Origin
+	if g := x.behavior.Group; g >= 0 && g < len(x.plan.Groups) && i < 0 {
+		members := x.plan.Groups[g].Members
+		if x.fetched.attempt < len(members) {
+			i = members[x.fetched.attempt]
+		}
+	}
+	if i < 0 || i >= len(x.plan.Origins) {
+		return nil
+	}
+	o := &x.plan.Origins[i]
+	if x.hop != nil {
+		x.hop.Fact(trace.OriginChosen, o.ID, o.Domain, o.SourcePath)
+	}
+	return o
+}
+
+// buildFetch makes the request that goes to origin: raw path behind the origin path, Host by policy, and the fields of
+// originHeaders.
+func (x *exchange) buildFetch(origin *Origin) *FetchRequest {
+	r := x.req
+	query, has := x.originQuery(origin)
+	req := &message.Request{
+		Method: r.Method, Path: origin.Path + r.Path, Query: query, HasQuery: has, Proto: message.HTTP11,
+		Header: x.originHeaders(origin), Body: r.Body, ContentLength: r.ContentLength,
+		Client: x.viewer.Client, Trace: x.viewer.Trace,
+	}
+	req.Host = origin.Domain
+	if x.behavior.Forward.ForwardsHost() {
+		req.Host = r.Host
+	}
+	f := &FetchRequest{
+		DistributionID: x.plan.ID, DistributionARN: x.plan.ARN, Attempts: 1, Request: req,
+	}
+	// Other methods are never sent twice (facts: cloudfront-dataplane 8).
+	if x.method&(GET|HEAD) != 0 {
+		f.Attempts = max(origin.Attempts, 1)
+	}
+	x.aim(f, origin)
+	if x.hop != nil {
+		x.hop.Fact(trace.OriginPathAdded, origin.Path, req.Path, or(origin.PathSource, origin.SourcePath))
+		if req.Host != origin.Domain {
+			x.hop.Fact(trace.HostForwarded, req.Host, origin.Domain, x.hostSource())
+		}
+	}
+	return f
+}
+
+// aim sets where the request goes: scheme, port, names for TLS.
+func (x *exchange) aim(f *FetchRequest, origin *Origin) {
+	f.Origin, f.Access = origin, origin.Access
+	f.Scheme = x.viewer.Scheme
+	switch origin.Protocol {
+	case OriginHTTPOnly:
+		f.Scheme = "http"
+	case OriginHTTPSOnly:
+		f.Scheme = "https"
+	}
+	if origin.Access.Kind == AccessControl && origin.Access.Signing != SignNever {
+		// CloudFront signs only over HTTPS (general knowledge, from the manual's page on origin access control).
+		f.Scheme = "https"
+	}
+	f.Port = origin.HTTPPort
+	if f.Scheme == "https" {
+		f.Port = origin.HTTPSPort
+	}
+	if f.Port == 0 || origin.Kind == S3Origin {
+		f.Port = 80
+		if f.Scheme == "https" {
+			f.Port = 443
+		}
+	}
+	f.Request.Scheme = f.Scheme
+	f.SNI, f.VerifyNames = "", nil
+	if f.Scheme == "https" {
+		// The certificate may be valid for the origin's name or for the forwarded Host (facts: cloudfront-dataplane 5).
+		f.SNI, f.VerifyNames = origin.Domain, []string{origin.Domain}
+		if host := hostOnly(f.Request.Host); host != origin.Domain {
+			f.SNI, f.VerifyNames = host, append(f.VerifyNames, host)
+		}
+	}
+}
+
+func hostOnly(host string) string {
+	for i := len(host) - 1; i >= 0; i-- {
+		if host[i] == ':' {
+			return host[:i]
+		}
+		if host[i] < '0' || host[i] > '9' {
+			break
+		}
+	}
+	return host
+}
+
+// addValidators asks the origin whether the expired object has changed (facts: cloudfront-dataplane 6).
+func (x *exchange) addValidators(r *message.Request) bool {
+	o := x.object
+	if o == nil || x.method != GET || o.ETag == "" && o.LastModified == "" {
+		return false
+	}
+	for _, name := range [...]string{"If-None-Match", "If-Modified-Since", "If-Match", "If-Unmodified-Since", "If-Range", "Range"} {
+		r.Header.Del(name)
+	}
+	if o.ETag != "" {
+		r.Header.Add("If-None-Match", o.ETag)
+	}
+	if o.LastModified != "" {
+		r.Header.Add("If-Modified-Since", o.LastModified)
+	}
+	return true
+}
+
+// traceSent records exactly what goes to the origin. The page of a custom error response does not overwrite it.
+func (x *exchange) traceSent() {
+	if x.hop.Sent != nil && x.nested {
+		return
+	}
+	f := x.fetched.request
+	sent := &trace.Sent{Method: f.Request.Method, Scheme: f.Scheme, Host: f.Request.Host, SNI: f.SNI,
+		Address: f.Origin.Domain, Path: f.Request.Target(), Headers: [][2]string{}}
+	for _, h := range f.Request.Header {
+		sent.Headers = append(sent.Headers, [2]string{h.Name, trace.Redact(h.Name, h.Value)})
+	}
+	x.hop.Sent = sent
+}
+
+// fetch sends the request. A failure, or an answer that a group's criteria name, goes to the second origin (facts:
+// cloudfront-dataplane 8).
+func (x *exchange) fetch() (phase, Reason) {
+	s := x.fetched
+	s.started = x.svc.effects.Now()
+	x.verdict = s.request.Origin.Domain
+	res, err := x.svc.effects.Fetch(x.ctx, s.request)
+	x.res.timing.fetched(x.svc.effects.Now().Sub(s.started))
+	if err != nil || res == nil {
+		return x.fetchFailed(err)
+	}
+	if x.failsOver(res.Status) {
+		if res.Body != nil {
+			res.Body.Close()
+		}
+		s.attempt++
+		return originRequest, ReasonFailover
+	}
+	if res.Status == 304 && s.validating {
+		if res.Body != nil {
+			res.Body.Close()
+		}
+		return x.revalidated(res)
+	}
+	if x.stale(res.Status) {
+		if res.Body != nil {
+			res.Body.Close()
+		}
+		return x.serveStale()
+	}
+	x.take(res)
+	return originResponse, ReasonFetched
+}
+
+// failsOver tells whether the group has another origin for this outcome; status 0 is a failed connection.
+func (x *exchange) failsOver(status int) bool {
+	b := x.behavior
+	if b.Origin >= 0 || b.Group < 0 || x.method&(GET|HEAD|OPTIONS) == 0 {
+		return false
+	}
+	g := &x.plan.Groups[b.Group]
+	if x.fetched.attempt+1 >= len(g.Members) {
+		return false
+	}
+	for _, c := range g.FailoverOn {
+		if c == status {
+			return true
+		}
+	}
+	return status == 0
+}
+
+// fetchFailed is an origin without an answer, which counts as a 502 or 504 of the origin.
+func (x *exchange) fetchFailed(err error) (phase, Reason) {
+	if x.ctx.Err() != nil {
+		x.fail(504, ReasonCanceled)
+		return deliver, ReasonCanceled
+	}
+	if x.failsOver(0) {
+		x.fetched.attempt++
+		return originRequest, ReasonFailover
+	}
+	kind := FetchProtocol
+	if fe := (*FetchError)(nil); errors.As(err, &fe) {
+		kind = fe.Kind
+	}
+	status, reason, cause := kind.answer()
+	if x.hop != nil {
+		detail := ""
+		if err != nil {
+			detail = err.Error()
+		}
+		x.hop.Step("fetch", "error", detail)
+		x.hop.Fact(trace.Refused, "OriginError", string(cause), x.fetched.origin.SourcePath)
+	}
+	if x.stale(status) {
+		return x.serveStale()
+	}
+	x.fail(status, reason)
+	return errorPage, reason
+}
+
+// answer is CloudFront's answer for a failure (facts: cloudfront-dataplane 9; a timeout is a 504, dataplane 7).
+func (k FetchErrorKind) answer() (int, Reason, Cause) {
+	switch k {
+	case FetchDNS:
+		return 502, ReasonOriginDNS, CauseOriginDNS
+	case FetchConnect:
+		return 502, ReasonOriginConnect, CauseOriginConnect
+	case FetchConnectTimeout:
+		return 504, ReasonOriginTimeout, CauseOriginTimeout
+	case FetchTLS:
+		return 502, ReasonOriginTLS, CauseOriginTLS
+	case FetchTimeout:
+		return 504, ReasonOriginTimeout, CauseOriginTimeout
+	case FetchClosed:
+		return 502, ReasonOriginClosed, CauseOriginClosed
+	}
+	return 502, ReasonOriginInvalid, CauseOriginInvalid
+}

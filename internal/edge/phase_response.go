@@ -1,0 +1,263 @@
+package edge
+
+import (
+	"io"
+	"strings"
+	"time"
+
+	"github.com/foregate/foregate/internal/edge/cache"
+	"github.com/foregate/foregate/internal/message"
+	"github.com/foregate/foregate/internal/trace"
+)
+
+type bodyReader = io.ReadCloser
+
+// take makes the origin's answer the answer so far.
+func (x *exchange) take(res *message.Response) {
+	t := x.res.timing
+	x.res = result{
+		status: res.Status, origin: res.Status, reason: res.Reason, header: res.Header, owned: true,
+		body: res.Body, length: res.ContentLength, xcache: xcacheMiss, timing: t,
+	}
+	if res.Body == nil && res.ContentLength < 0 && x.method != HEAD {
+		x.res.length = 0
+	}
+	if res.Status >= 400 {
+		x.res.xcache = xcacheError
+	}
+}
+
+// discard closes a body that will not be delivered.
+func (x *exchange) discard() {
+	if x.res.body != nil {
+		x.res.body.Close()
+		x.res.body = nil
+	}
+}
+
+// originResponse runs the origin-response function and takes off what does not go on to viewers.
+func (x *exchange) originResponse() (phase, Reason) {
+	reason := ReasonPassed
+	if a := x.behavior.Lambda[OriginResponse]; a != nil {
+		next, r, ok := x.runOriginResponse(a)
+		if !ok {
+			return next, r
+		}
+		reason = r
+	}
+	x.cleanHeader()
+	return errorPage, reason
+}
+
+// cleanHeader removes and changes fields of the origin as dataplane 6 says. Via stays, for deliver appends to it.
+func (x *exchange) cleanHeader() {
+	f := x.behavior.Forward
+	keepCookies := f.Cookies.Mode() != None
+	out := x.res.header[:0]
+	for _, field := range x.res.header {
+		switch {
+		case droppedFromOrigin(field.Name):
+			continue
+		case !keepCookies && strings.EqualFold(field.Name, "Set-Cookie"):
+			if x.hop != nil {
+				x.hop.Fact(trace.CookieDropped, "*", "Set-Cookie is removed because the behavior forwards no cookies", x.headerSource())
+			}
+			continue
+		case strings.EqualFold(field.Name, "Vary"):
+			field.Value = x.filterVary(field.Value)
+			if field.Value == "" {
+				continue
+			}
+		}
+		out = append(out, field)
+	}
+	x.res.header = out
+}
+
+func droppedFromOrigin(name string) bool {
+	for _, n := range [...]string{"Connection", "Keep-Alive", "Proxy-Connection", "TE", "Trailer", "Upgrade", "X-Cache", "Age"} {
+		if strings.EqualFold(n, name) {
+			return true
+		}
+	}
+	return hasPrefixFold(name, "X-Amz-Cf-") || hasPrefixFold(name, "X-Edge-")
+}
+
+// filterVary keeps Accept-Encoding, Cookie, forwarded headers, and User-Agent when a device header is forwarded (facts:
+// cloudfront-dataplane 6).
+func (x *exchange) filterVary(value string) string {
+	f := x.behavior.Forward
+	var keep []string
+	for item := range strings.SplitSeq(value, ",") {
+		name := strings.TrimSpace(item)
+		switch {
+		case name == "*", strings.EqualFold(name, "Accept-Encoding"), strings.EqualFold(name, "Cookie"):
+		case name != "" && f.Headers.Has(name):
+		case strings.EqualFold(name, "User-Agent") && forwardsDevice(f):
+		default:
+			continue
+		}
+		keep = append(keep, name)
+	}
+	return strings.Join(keep, ", ")
+}
+
+func forwardsDevice(f *Forward) bool {
+	for _, n := range f.CloudFront {
+		if strings.HasPrefix(n, "CloudFront-Is-") {
+			return true
+		}
+	}
+	return false
+}
+
+// revalidated renews the expired object with what the 304 said (rfc9111 4.3.4).
+func (x *exchange) revalidated(res *message.Response) (phase, Reason) {
+	o := x.object
+	header := o.Header.Clone()
+	x.res.header = res.Header
+	x.cleanHeader()
+	for _, f := range x.res.header {
+		if !hasPrefixFold(f.Name, "Content-") && !strings.EqualFold(f.Name, "Set-Cookie") {
+			header.Set(f.Name, f.Value)
+		}
+	}
+	c := readControl(header, x.now)
+	lifetime, store := c.freshness(x.behavior.TTL)
+	n := o.Renewed(x.now, x.now.Add(lifetime))
+	n.Header = header
+	n.StaleWhileRevalidate, n.StaleIfError = c.staleWhileRevalidate, c.staleIfError
+	if store {
+		x.svc.effects.Admit(x.key, n)
+	}
+	x.endFlight()
+	t := x.res.timing
+	x.serveObject(n, xcacheRefresh)
+	x.res.timing = t
+	x.res.age = false
+	return responseHeaders, ReasonRevalidated
+}
+
+// stale tells whether the expired object may answer for an origin that failed (facts: cloudfront-dataplane 6, Stale).
+func (x *exchange) stale(status int) bool {
+	o := x.object
+	if o == nil || status < 500 || o.Result != "" || x.method&(GET|HEAD) == 0 {
+		return false
+	}
+	if o.StaleIfError < 0 {
+		return true
+	}
+	return x.now.Before(o.Expires.Add(min(o.StaleIfError, x.behavior.TTL.Max)))
+}
+
+// serveStale answers with the expired object. Without stale-if-error it is good for the error caching time, so that the
+// origin is not asked at each request.
+func (x *exchange) serveStale() (phase, Reason) {
+	o := x.object
+	if o.StaleIfError < 0 {
+		n := o.Renewed(o.Stored, x.now.Add(x.errorMinTTL(502)))
+		n.Age, n.StaleIfError = o.Age, o.StaleIfError
+		x.svc.effects.Admit(x.key, n)
+		o = n
+	}
+	x.endFlight()
+	x.serveObject(o, xcacheHit)
+	return responseHeaders, ReasonStale
+}
+
+func (x *exchange) endFlight() {
+	if x.flight != nil {
+		x.flight.Release()
+		x.flight = nil
+	}
+}
+
+// errorMinTTL is the error caching minimum TTL of a status, 10 s unless configured (facts: cloudfront-dataplane 7).
+func (x *exchange) errorMinTTL(status int) time.Duration {
+	if e := x.errorResponse(status); e != nil {
+		return e.MinTTL
+	}
+	return 10 * time.Second
+}
+
+func (x *exchange) errorResponse(status int) *ErrorResponse {
+	for i := range x.plan.ErrorResponses {
+		if e := &x.plan.ErrorResponses[i]; e.Status == status {
+			return e
+		}
+	}
+	return nil
+}
+
+// errorPage replaces an error by the page of a custom error response. The page is fetched like any request: its path picks a
+// behavior and an origin. When that fails, the viewer gets the status of the page (facts: cloudfront-dataplane 7).
+func (x *exchange) errorPage() (phase, Reason) {
+	if x.res.status < 400 || x.nested {
+		return admit, ReasonPassed
+	}
+	e := x.errorResponse(x.res.status)
+	if e == nil || e.PagePath == "" {
+		return admit, ReasonNoCustomPage
+	}
+	// The page may have the same key as the request; it must not wait for its own flight.
+	x.endFlight()
+	page := x.fetchPage(e.PagePath)
+	status, origin := x.res.status, x.res.origin
+	x.discard()
+	t := x.res.timing
+	x.res = page
+	x.res.timing = t
+	x.res.xcache = xcacheError
+	x.res.age = false
+	x.verdict = e.PagePath
+	if page.status >= 400 {
+		x.res.origin = page.status
+		return admit, ReasonCustomPageFailed
+	}
+	x.res.origin = origin
+	x.res.status, x.res.reason = e.ResponseCode, ""
+	if e.ResponseCode == 0 {
+		x.res.status = status
+	}
+	if x.hop != nil {
+		x.hop.Fact(trace.Refused, "CustomErrorResponse", e.PagePath, e.SourcePath)
+	}
+	return admit, ReasonCustomPage
+}
+
+// fetchPage runs a request for path up to the point at which its answer is known. Functions of the viewer's side do not run.
+func (x *exchange) fetchPage(path string) result {
+	r := x.viewer
+	r.Method, r.Body, r.ContentLength = "GET", nil, 0
+	r.Path, r.Query, r.HasQuery = path, "", false
+	r.Header = r.Header.Clone()
+	for _, name := range [...]string{"Range", "If-Range", "If-None-Match", "If-Modified-Since", "If-Match", "If-Unmodified-Since",
+		"Content-Type", "Content-Encoding", "Content-MD5"} {
+		r.Header.Del(name)
+	}
+	n := x.svc.newExchange(x.ctx, x.plan, &r)
+	n.hop, n.nested, n.id = x.hop, true, x.id
+	n.run(matchBehavior, responseHeaders)
+	page := n.res
+	if page.object != nil && page.body == nil {
+		page.memory = page.object.Body
+	}
+	if !page.owned {
+		page.header, page.owned = page.header.Clone(), true
+	}
+	page.object = nil
+	x.svc.release(n)
+	return page
+}
+
+// serveObject makes a stored object the answer, with the viewer's conditions and range applied.
+func (x *exchange) serveObject(o *cache.Object, xcache string) {
+	t := x.res.timing
+	x.res = result{
+		status: o.Status, origin: o.Status, header: o.Header, memory: o.Body, length: int64(len(o.Body)),
+		xcache: xcache, age: true, object: o, timing: t,
+	}
+	if o.Status == 200 && !x.nested {
+		x.applyConditions(o)
+	}
+}
