@@ -106,7 +106,7 @@ func encodeRest(svc *Service, op *Operation, v reflect.Value, r *message.Respons
 	switch {
 	case s.Payload != nil:
 		encodePayload(svc, v.Field(s.Payload.Field), s.Payload, r)
-	case !hasBody || r.Status == http.StatusNoContent:
+	case !hasBody && svc.Protocol != RestJSON || r.Status == http.StatusNoContent:
 		setBody(r, "", nil)
 		if length >= 0 {
 			// HeadObject gives the length of a body that it does not send.
@@ -191,7 +191,11 @@ func encodePayload(svc *Service, v reflect.Value, m *Member, r *message.Response
 		}
 		e := newXMLDocument(svc)
 		ns := orDefault(m.Namespace, svc.XMLNamespace)
-		e.structure(v, m.Shape, orDefault(m.Shape.Root, m.Wire), namespaceAttr(m.Prefix, ns))
+		root := m.Wire
+		if m.Wire == m.Name {
+			root = orDefault(m.Shape.Root, m.Shape.Name)
+		}
+		e.structure(v, m.Shape, root, namespaceAttr(m.Prefix, ns))
 		setBody(r, xmlType(svc), e.b.Bytes())
 	}
 }
@@ -322,7 +326,9 @@ func jsonError(e *Error, shape *ErrorShape, fault bool, kind string) []byte {
 	if shape != nil && shape.Message != "" {
 		name = shape.Message
 	}
-	member(name, e.Message)
+	if e.Message != "" {
+		member(name, e.Message)
+	}
 	for _, d := range e.Details {
 		member(d.Name, d.Value)
 	}
@@ -347,7 +353,9 @@ func xmlError(svc *Service, e *Error, fault bool, id string) []byte {
 	x.open("Error")
 	x.element("Type", errorType(fault, "Receiver", "Sender"))
 	x.element("Code", e.Code)
-	x.element("Message", e.Message)
+	if e.Message != "" {
+		x.element("Message", e.Message)
+	}
 	for _, d := range e.Details {
 		x.element(d.Name, d.Value)
 	}

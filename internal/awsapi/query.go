@@ -89,11 +89,11 @@ func (p *param) entries() []*param {
 func decodeQueryStructure(v reflect.Value, s *Shape, p *param) error {
 	v = place(v)
 	for _, m := range s.Members {
-		name := m.Wire
-		if m.Shape.Kind == List && (m.Shape.Flattened || m.Flattened) && m.Shape.ElemName != "" {
-			name = m.Shape.ElemName
+		k := p.kids[m.Wire]
+		if k == nil && m.Shape.Kind == List && (m.Shape.Flattened || m.Flattened) && m.Shape.ElemName != "" {
+			// Clients differ in which of the two names they take.
+			k = p.kids[m.Shape.ElemName]
 		}
-		k := p.kids[name]
 		if k == nil {
 			continue
 		}

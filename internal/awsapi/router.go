@@ -79,7 +79,7 @@ func (r *Router) services(req *message.Request, form [][2]string) ([]*routerEntr
 		return nil, region, StatusErrorf(http.StatusNotImplemented, "NotImplemented", "Foregate does not implement the service %q yet", clip(scope.service))
 	}
 	if target := req.Header.Get("X-Amz-Target"); target != "" {
-		prefix, _, _ := strings.Cut(target, ".")
+		prefix, _ := splitTarget(target)
 		if found := r.where(func(s *Service) bool { return s.TargetPrefix == prefix }); found != nil {
 			return found, region, nil
 		}
@@ -113,6 +113,15 @@ func (r *Router) services(req *message.Request, form [][2]string) ([]*routerEntr
 		"Request is missing Authentication Token: Foregate cannot tell which service %s %s is for", req.Method, clip(req.Path))
 }
 
+// splitTarget splits X-Amz-Target at its last dot: prefixes may have dots.
+func splitTarget(target string) (prefix, operation string) {
+	i := strings.LastIndexByte(target, '.')
+	if i < 0 {
+		return "", target
+	}
+	return target[:i], target[i+1:]
+}
+
 func (r *Router) where(is func(*Service) bool) []*routerEntry {
 	var found []*routerEntry
 	for _, e := range r.entries {
@@ -128,7 +137,7 @@ func (r *Router) operation(e *routerEntry, req *message.Request, form [][2]strin
 	s := e.service.Load()
 	switch s.Protocol {
 	case JSON:
-		_, name, _ := strings.Cut(req.Header.Get("X-Amz-Target"), ".")
+		_, name := splitTarget(req.Header.Get("X-Amz-Target"))
 		if op := s.Operation(name); op != nil {
 			return &Match{Service: s, Operation: op}, nil
 		}

@@ -286,12 +286,8 @@ func (e *xmlEncoder) members(v reflect.Value, s *Shape) {
 		}
 		switch {
 		case m.Shape.Kind == List && (m.Shape.Flattened || m.Flattened):
-			name := orDefault(m.Shape.ElemName, m.Wire)
-			if m.Wire != m.Name {
-				name = m.Wire
-			}
 			for i := range f.Len() {
-				e.value(f.Index(i), m, m.Shape.Elem, name)
+				e.value(f.Index(i), m, m.Shape.Elem, m.Wire)
 			}
 		case m.Shape.Kind == Map && (m.Shape.Flattened || m.Flattened):
 			e.entries(f, m.Shape, m.Wire)
