@@ -79,7 +79,7 @@ func (r *yamlReader) value(n *yaml.Node, at Place, depth int) (*Value, *SyntaxEr
 		}
 		v, err := r.value(n.Alias, at, depth)
 		if err == nil {
-			v.Alias = n.Value
+			v.Alias, v.Position = n.Value, pos
 		}
 		return v, err
 	case yaml.ScalarNode:
