@@ -118,7 +118,7 @@ func (x *exchange) refreshLater() {
 	r.Header = r.Header.Clone()
 	n := x.svc.newExchange(context.WithoutCancel(x.ctx), x.plan, &r)
 	n.viewer = x.viewer
-	n.viewer.Trace = nil
+	n.viewer.Trace, n.viewer.Header = nil, x.viewer.Header.Clone() // the connection reuses the slice
 	n.behavior, n.object, n.keyed, n.nested, n.flight = x.behavior, x.object, true, true, flight
 	n.key = append(n.key[:0], x.key...)
 	go func() {
