@@ -21,6 +21,13 @@ func (d *Document) CheckIdentity() error {
 		return e
 	}
 	for _, s := range d.Statements {
+		for _, r := range s.Resources {
+			if strings.Count(r, ":") < 5 && strings.Contains(r, "::") && strings.HasPrefix(r, "arn:aws:") {
+				return s.refuse("The policy failed legacy parsing", "Resource "+strconv.Quote(r))
+			}
+		}
+	}
+	for _, s := range d.Statements {
 		if len(s.Actions) == 0 {
 			return s.refuse("Policy statement must contain actions.", "Action")
 		}
@@ -175,18 +182,35 @@ func resourceProblem(r string) string {
 	if r == "*" || strings.HasPrefix(r, "${") {
 		return ""
 	}
-	prefix, rest, ok := strings.Cut(r, ":")
+	_, rest, ok := strings.Cut(r, ":")
 	if !ok {
 		return "Resource " + r + ` must be in ARN format or "*".`
 	}
-	partition, _, _ := strings.Cut(rest, ":")
-	if prefix != "arn" || !slices.Contains(partitions, partition) && !strings.Contains(partition, "*") {
+	partition, tail, _ := strings.Cut(rest, ":")
+	if !slices.Contains(partitions, partition) && !strings.Contains(partition, "${") {
 		return partitionProblem(partition, rest)
 	}
-	if strings.Count(r, ":") < 5 && !strings.HasSuffix(r, "*") {
-		return "The policy failed legacy parsing"
+	vendor, tail, ok := strings.Cut(tail, ":")
+	if !ok || strings.ContainsAny(vendor, "*?") {
+		return "Resource vendor must be fully qualified and cannot contain regexes."
+	}
+	region, tail, _ := strings.Cut(tail, ":")
+	if (vendor == "s3" || vendor == "iam") && region != "" && region != "*" {
+		return "Resource " + r + " can not contain region information."
+	}
+	_, path, _ := strings.Cut(tail, ":")
+	if vendor == "iam" && !iamPath(path) {
+		return `IAM resource path must either be "*" or start with ` + strings.Join(iamPaths, ", ") + "."
 	}
 	return ""
+}
+
+var iamPaths = []string{"user/", "federated-user/", "role/", "group/", "instance-profile/", "mfa/", "server-certificate/", "policy/",
+	"sms-mfa/", "saml-provider/", "oidc-provider/", "report/", "access-report/"}
+
+func iamPath(p string) bool {
+	return p == "" || strings.HasPrefix(p, "*") || p == "root" || strings.HasPrefix(p, "${") ||
+		slices.ContainsFunc(iamPaths, func(start string) bool { return strings.HasPrefix(p, start) })
 }
 
 // partitionProblem writes the ARN as IAM does: what is missing becomes a star.

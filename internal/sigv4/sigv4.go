@@ -6,8 +6,8 @@
 // nor any policy of a distribution or an API. No error or diagnosis ever holds a secret, a session token or the signature
 // that would have been right.
 //
-// Caveats: SigV4A (asymmetric) is refused as an unsupported algorithm, and the chunk signatures of streaming uploads to S3
-// are for the reader of the body to check, with Result.PayloadHash as the sign that there are some.
+// Caveats: SigV4A (asymmetric) is refused as an unsupported algorithm. The chunks of a streaming upload to S3 are verified
+// as they are read, by NewChunkReader.
 package sigv4
 
 import (
@@ -80,12 +80,20 @@ type Result struct {
 	// SessionToken came with the request and matched. It is a secret.
 	SessionToken string
 	// PayloadHash is what the signature covers for the body: a hash in hex, UNSIGNED-PAYLOAD or a STREAMING- value. In
-	// dialect S3 it is the client's claim, and the reader of the body must check it.
+	// dialect S3 it is the client's claim, and the reader of the body must check it: NewChunkReader for STREAMING-.
 	PayloadHash string
 	// Presigned is true when the signature was in the query.
 	Presigned bool
 	// Host is the host that was signed: the request's, or Input.SentHost.
 	Host string
+
+	seed seed
+}
+
+// seed is what the signatures of chunks go on from.
+type seed struct {
+	key                    *signingKey
+	date, scope, signature string
 }
 
 // Cause says what is wrong with a signature, in Foregate's terms.

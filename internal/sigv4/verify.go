@@ -106,7 +106,8 @@ func (v *Verifier) Verify(in Input) (Result, *Error) {
 		return Result{}, e
 	}
 	return Result{AccessKeyID: cred.key, Date: date, Region: cred.region, Service: cred.service, SignedHeaders: c.signed,
-		SessionToken: c.token, PayloadHash: payload, Presigned: c.presigned, Host: q.host}, nil
+		SessionToken: c.token, PayloadHash: payload, Presigned: c.presigned, Host: q.host,
+		seed: seed{k, q.date, q.scope, c.signature}}, nil
 }
 
 // claim finds the signature and checks that all its parts are there (steps 1 to 3).
