@@ -36,6 +36,7 @@ type ClientConn struct {
 	wire
 	o       ClientOptions
 	p       responseHead
+	s       sender
 	used    bool
 	got     bool
 	upload  *upload
@@ -286,6 +287,14 @@ func (t *clientTunnel) Read(p []byte) (int, error) {
 
 func (t *clientTunnel) Write(p []byte) (int, error) { return t.c.conn.Write(p) }
 
+// CloseWrite ends our direction only.
+func (t *clientTunnel) CloseWrite() error {
+	if h, ok := t.c.conn.(interface{ CloseWrite() error }); ok {
+		return h.CloseWrite()
+	}
+	return t.Close()
+}
+
 func (t *clientTunnel) Close() (err error) {
 	t.once.Do(func() {
 		err = t.c.conn.Close()
@@ -381,7 +390,8 @@ func (u *upload) finished() bool {
 // body does, or when the connection is closed and the body's next read returns.
 func (c *ClientConn) send(r *message.Request, upgrading bool) *Error {
 	length, chunked := requestExtent(r)
-	s := sender{w: &c.wire, out: getBuffer(smallSize)[:0], wait: func() { c.armWrite(c.o.WriteTimeout) }}
+	s := &c.s
+	*s = sender{w: &c.wire, out: getBuffer(smallSize)[:0], timeout: c.o.WriteTimeout}
 	var why string
 	if s.out, why = c.appendRequest(s.out, r, length, upgrading); why != "" {
 		putBuffer(s.out)
@@ -406,6 +416,7 @@ func (c *ClientConn) send(r *message.Request, upgrading bool) *Error {
 	}
 	u := &upload{done: make(chan struct{})}
 	c.upload = u
+	s = &sender{w: s.w, out: s.out, timeout: s.timeout} // the connection may be in other hands before the upload ends
 	go func() {
 		defer close(u.done)
 		if chunked {

@@ -187,13 +187,16 @@ func (f *framed) readLine(limit int) ([]byte, error) {
 			if seen == 0 || b[seen-1] != '\r' {
 				return nil, malformed("line feed without a carriage return in a chunked body")
 			}
+			if seen-1 > limit {
+				return nil, malformed("line too long in a chunked body")
+			}
 			f.w.r += seen + 1
 			return b[:seen-1], nil
 		}
-		if len(b) > limit {
+		if len(b) > limit+1 { // a CR may stand last
 			return nil, malformed("line too long in a chunked body")
 		}
-		if err := f.more(2 * smallSize); err != nil {
+		if err := f.more(limit + 2); err != nil {
 			return nil, err
 		}
 	}

@@ -29,11 +29,13 @@ type serverConn struct {
 	head      string // the head that p was parsed from
 	date      string
 	dateAt    int64
+	s         sender
 	one       [1]byte
 	encrypted bool
 	idle      atomic.Bool
 	draining  atomic.Bool
 	rude      bool // bytes of the client may be unread: close so that the answer still arrives
+	skipped   bool // an empty line before the head has been dropped
 	taken     bool // the connection has been handed over and closed
 	watch     watch
 }
@@ -126,14 +128,18 @@ func (c *serverConn) await() bool {
 
 // readHead returns the length of the head in the buffer.
 func (c *serverConn) readHead() (int, *Error) {
-	first := true
+	first, started := true, false
 	for {
-		if c.scanned == 0 {
-			if err := c.skipEmptyLine(); err != nil {
-				return 0, err
+		n, err := 0, error(nil)
+		if !started {
+			var why *Error
+			if started, why = c.startOfHead(); why != nil {
+				return 0, why
 			}
 		}
-		n, err := c.endOfHead()
+		if started {
+			n, err = c.endOfHead()
+		}
 		switch {
 		case err != nil:
 			return 0, malformed(err.Error())
@@ -163,24 +169,29 @@ func (c *serverConn) exactReadAfter(d time.Duration) {
 	c.armRead(0)
 }
 
-// skipEmptyLine drops one CRLF before a request line (rfc9112 2.2), and refuses early what can be no request line.
-func (c *serverConn) skipEmptyLine() *Error {
+// startOfHead drops one CRLF before a request line (rfc9112 2.2), and refuses early what can be no request line. It returns
+// false while there is nothing to see yet.
+func (c *serverConn) startOfHead() (bool, *Error) {
 	b := c.buf[c.r:c.w]
+	if len(b) > 0 && b[0] == '\r' {
+		switch {
+		case len(b) == 1:
+			return false, nil
+		case b[1] != '\n' || c.skipped:
+			return false, malformed("invalid method")
+		}
+		c.skipped = true
+		c.consume(2)
+		b = b[2:]
+	}
 	switch {
 	case len(b) == 0:
-		return nil
-	case b[0] == '\r' && len(b) == 1:
-		return nil
-	case b[0] == '\r' && b[1] == '\n':
-		c.consume(2)
-		if b = b[2:]; len(b) == 0 {
-			return nil
-		}
+		return false, nil
+	case class[b[0]]&isToken == 0:
+		return false, malformed("invalid method")
 	}
-	if class[b[0]]&isToken == 0 {
-		return malformed("invalid method")
-	}
-	return nil
+	c.skipped = false
+	return true, nil
 }
 
 // parseHead makes p of the n bytes at the start of the buffer. A head that equals the last one, as keep-alive clients often
@@ -297,7 +308,8 @@ func (c *serverConn) answer(ctx context.Context, resp *message.Response, body *r
 	if keep = keep && delimited; !keep {
 		f.connection = "close"
 	}
-	s := sender{w: &c.wire, out: getBuffer(smallSize)[:0], wait: func() { c.armWrite(c.o.WriteTimeout) }}
+	s := &c.s
+	*s = sender{w: &c.wire, out: getBuffer(smallSize)[:0], timeout: c.o.WriteTimeout}
 	var err error
 	if s.out, err = appendResponse(s.out, resp, &f); err != nil {
 		putBuffer(s.out)
@@ -314,6 +326,7 @@ func (c *serverConn) answer(ctx context.Context, resp *message.Response, body *r
 		s.untilClose(resp.Body)
 	}
 	putBuffer(s.out)
+	s.out = nil
 	if resp.Body != nil {
 		_ = resp.Body.Close()
 	}

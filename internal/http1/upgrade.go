@@ -149,7 +149,7 @@ func (c *serverConn) splice(ctx context.Context, peer io.ReadWriteCloser, t *tun
 	go func() {
 		defer close(done)
 		pass(c.conn, peer, &last)
-		_ = c.conn.Close()
+		halfClose(c.conn)
 	}()
 	if c.o.TunnelIdle > 0 {
 		timer := time.AfterFunc(c.o.TunnelIdle, func() {})
@@ -168,10 +168,20 @@ func (c *serverConn) splice(ctx context.Context, peer io.ReadWriteCloser, t *tun
 		defer timer.Stop()
 	}
 	pass(peer, t, &last)
+	halfClose(peer)
+	<-done
 	_ = peer.Close()
 	_ = c.conn.Close()
-	<-done
 	c.taken = true
+}
+
+// halfClose ends one direction where the connection can do that, and else both.
+func halfClose(c io.Closer) {
+	if h, ok := c.(interface{ CloseWrite() error }); ok {
+		_ = h.CloseWrite()
+		return
+	}
+	_ = c.Close()
 }
 
 func pass(dst io.Writer, src io.Reader, last *atomic.Int64) {

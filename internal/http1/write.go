@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 	"unsafe"
 
 	"github.com/foregate/foregate/internal/message"
@@ -129,8 +130,8 @@ func appendResponse(dst []byte, r *message.Response, f *responseFrame) ([]byte, 
 type sender struct {
 	w   *wire
 	out []byte // pooled; the head, and what goes with it
-	// wait is the write timeout of each write.
-	wait func()
+	// timeout is for each write.
+	timeout time.Duration
 	// failed is the connection's first write error: nothing more can be sent.
 	failed error
 	// broken is what the body's reader reported: the message is incomplete.
@@ -141,7 +142,7 @@ func (s *sender) flush() error {
 	if len(s.out) == 0 || s.failed != nil {
 		return s.failed
 	}
-	s.wait()
+	s.w.armWrite(s.timeout)
 	_, s.failed = s.w.conn.Write(s.out)
 	s.out = s.out[:0]
 	return s.failed
@@ -295,7 +296,7 @@ func (d *direct) Write(p []byte) (int, error) {
 	if s.failed != nil {
 		return 0, s.failed
 	}
-	s.wait()
+	s.w.armWrite(s.timeout)
 	if tcp, ok := s.w.conn.(*net.TCPConn); ok && len(s.out) > 0 {
 		b := net.Buffers{s.out, p}
 		_, s.failed = b.WriteTo(tcp)

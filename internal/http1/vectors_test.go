@@ -1,0 +1,276 @@
+package http1
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/foregate/foregate/internal/message"
+)
+
+type vector struct {
+	Src, Name, Type, Verdict string
+	Input                    []byte `json:"input_b64"`
+	Error                    *struct{ Reason string }
+}
+
+// vectors reads the llhttp test cases, which are not part of this repository.
+func vectors(t *testing.T) []vector {
+	t.Helper()
+	dir := os.Getenv("FOREGATE_VECTORS")
+	if dir == "" {
+		dir = "../../../shared/vectors"
+	}
+	b, err := os.ReadFile(filepath.Join(dir, "http1", "llhttp.jsonl"))
+	if err != nil {
+		t.Skipf("the llhttp vectors are not here; set FOREGATE_VECTORS to have them tested: %v", err)
+	}
+	var out []vector
+	for s := bufio.NewScanner(bytes.NewReader(b)); s.Scan(); {
+		var v vector
+		if err := json.Unmarshal(s.Bytes(), &v); err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+// taken is what a handler got of a raw request.
+type taken struct {
+	requests int
+	whole    int // requests whose body was read to its end
+	answer   string
+}
+
+// offer sends raw bytes to a server, ends the sending side, and sees what reaches the handler. The pieces are of the given
+// size, 0 for all at once.
+func offer(t testing.TB, in []byte, piece int) (got taken) {
+	t.Helper()
+	client, server := net.Pipe()
+	h := message.HandlerFunc(func(_ context.Context, r *message.Request) *message.Response {
+		got.requests++
+		if r.Body != nil {
+			if _, err := io.Copy(io.Discard, r.Body); err != nil {
+				return message.Text(200, "", "body failed")
+			}
+		}
+		got.whole++
+		return message.Text(200, "", "ok")
+	})
+	done := make(chan struct{})
+	conn := &halfPipe{Conn: server, eof: make(chan struct{})}
+	go func() {
+		defer close(done)
+		ServeConn(context.Background(), conn, Options{Handler: h, Connect: h, Proxy: h})
+	}()
+	answer := make(chan string)
+	go func() {
+		b, _ := io.ReadAll(client)
+		answer <- string(b)
+	}()
+	_ = client.SetWriteDeadline(time.Now().Add(5 * time.Second))
+	for len(in) > 0 {
+		n := len(in)
+		if piece > 0 {
+			n = min(n, piece)
+		}
+		if _, err := client.Write(in[:n]); err != nil {
+			break
+		}
+		in = in[n:]
+	}
+	close(conn.eof)
+	<-done
+	got.answer = <-answer
+	client.Close()
+	return got
+}
+
+// halfPipe is a net.Pipe whose reads can be ended without ending its writes.
+type halfPipe struct {
+	net.Conn
+	eof chan struct{}
+}
+
+func (h *halfPipe) Read(p []byte) (int, error) {
+	type result struct {
+		n   int
+		err error
+	}
+	c := make(chan result, 1)
+	go func() {
+		n, err := h.Conn.Read(p)
+		c <- result{n, err}
+	}()
+	select {
+	case r := <-c:
+		return r.n, r.err
+	case <-h.eof:
+		_ = h.Conn.SetReadDeadline(time.Unix(1, 0))
+		if r := <-c; r.n > 0 {
+			return r.n, nil
+		}
+		return 0, io.EOF
+	}
+}
+
+// differences are the request cases that this engine decides otherwise than llhttp, on purpose, by part of their name.
+var differences = []struct{ name, why string }{
+	{"ANNOUNCE", "any token may be a method (rfc9110 9.1): the engines behind decide which they allow; RTSP is not HTTP"},
+	{"Invalid method", "any token may be a method (rfc9110 9.1)"},
+	{"M-SEARCH", "the target * is for OPTIONS only (rfc9112 3.2.4)"},
+	{"SOURCE request with ICE", "ICE is not HTTP"},
+	{"OPTIONS request with RTSP", "RTSP is not HTTP"},
+	{"No HTTP version", "HTTP/0.9 has no Host and no status: nobody speaks it on purpose"},
+	{"POST with `chunked` as last transfer-encoding", "one chunked is the only Transfer-Encoding taken: other codings are not understood, and lists are where parsers differ"},
+	{"Host terminated by a query string", "the case's target names another host than the Host that the test adds"},
+	{"`host:port` terminated by", "the case's target names another host than the Host that the test adds"},
+	{"Fragment in URI", "a target has no fragment (rfc9112 3.2); servers differ in where they cut it, so a cache key could miss it"},
+	{"basic auth", "userinfo in http URLs is to be treated as an error (rfc9110 4.2.4)"},
+	{"when keep-alive is off (1.0)", "what follows a last request is ignored and the connection closed (rfc9112 9.6)"},
+	{"explicit `close`", "what follows a last request is ignored and the connection closed (rfc9112 9.6)"},
+	{"Multiple tokens with folding and LWS", "llhttp stops at an upgrade; that is no refusal"},
+	{"`upgrade` / ", "llhttp stops at an upgrade; that is no refusal. Only WebSocket is surfaced, other upgrades are ignored (rfc9110 7.8)"},
+	{"Methods / CONNECT request", "llhttp stops at CONNECT; that is no refusal"},
+	{"Underscore in hostname", "llhttp stops at CONNECT; that is no refusal"},
+}
+
+func differs(v vector) bool {
+	for _, d := range differences {
+		if strings.Contains(v.Name, d.name) {
+			return true
+		}
+	}
+	return false
+}
+
+func TestRequestVectors(t *testing.T) {
+	for _, v := range vectors(t) {
+		if v.Type != "request" {
+			continue
+		}
+		t.Run(v.Src, func(t *testing.T) {
+			// Many cases stop behind a field line and most have no Host: both are added, so that what is tested is what the
+			// case is about.
+			in := withHost(v.Input)
+			got, again := offer(t, in, 0), offer(t, in, 1)
+			if got.whole != again.whole || got.requests != again.requests {
+				t.Errorf("at once %+v, byte by byte %+v", got, again)
+			}
+			switch ok := got.requests > 0 && strings.HasPrefix(got.answer, "HTTP/1.1 200 "); {
+			case differs(v):
+			case v.Verdict == "accept" && !ok:
+				t.Errorf("%s: %q was refused: %q", v.Name, in, firstLine(got.answer))
+			case v.Verdict == "reject" && got.whole > 0:
+				t.Errorf("%s: %q was taken; llhttp says %v", v.Name, in, v.Error)
+			case v.Verdict == "reject" && got.requests == 0 && got.answer != "" && !strings.HasPrefix(got.answer, "HTTP/1.1 400 ") && !strings.HasPrefix(got.answer, "HTTP/1.1 505 "):
+				t.Errorf("%s: %q got %q", v.Name, in, firstLine(got.answer))
+			}
+		})
+	}
+}
+
+// responseDifferences is differences for responses.
+var responseDifferences = []struct{ name, why string }{
+	{"Data after", "bytes behind an answer make the connection unfit for further use, but the answer is whole"},
+	{"keep-alive disabled", "bytes behind a last answer are ignored and the connection closed"},
+	{"RTSP response", "RTSP is not HTTP"},
+	{"ICE response", "ICE is not HTTP"},
+	{"HTTP version 0.9", "HTTP/0.9 has no status line"},
+	{"Response starting with CRLF", "only servers are told to skip an empty line (rfc9112 2.2)"},
+	{"HTTP 100 first, then 400", "the case has an empty line between two answers, which only servers are told to skip"},
+	{"chunked` before other transfer-encoding", "one chunked is the only Transfer-Encoding taken"},
+	{"multiple transfer-encoding where chunked", "one chunked is the only Transfer-Encoding taken"},
+	{"chunkedchunked", "one chunked is the only Transfer-Encoding taken"},
+}
+
+func TestResponseVectors(t *testing.T) {
+	for _, v := range vectors(t) {
+		if v.Type != "response" {
+			continue
+		}
+		t.Run(v.Src, func(t *testing.T) {
+			in := v.Input
+			if !bytes.Contains(in, []byte("\r\n\r\n")) && bytes.HasSuffix(in, []byte("\r\n")) {
+				in = append(in[:len(in):len(in)], "\r\n"...)
+			}
+			whole, err := receive(in, 0)
+			whole1, err1 := receive(in, 1)
+			if (err == nil) != (err1 == nil) || whole != whole1 {
+				t.Errorf("at once %v, %v, byte by byte %v, %v", whole, err, whole1, err1)
+			}
+			for _, d := range responseDifferences {
+				if strings.Contains(v.Name, d.name) {
+					return
+				}
+			}
+			switch {
+			case v.Verdict == "accept" && (err != nil && !errors.Is(err, io.ErrUnexpectedEOF)):
+				t.Errorf("%s: %q was refused: %v", v.Name, in, err)
+			case v.Verdict == "reject" && whole:
+				t.Errorf("%s: %q was taken; llhttp says %v", v.Name, in, v.Error)
+			}
+		})
+	}
+}
+
+// receive gives raw bytes to a client as the answer to a GET and then the end of the connection. whole tells whether answer
+// and body came to a proper end.
+func receive(in []byte, piece int) (whole bool, err error) {
+	client, server := net.Pipe()
+	defer client.Close()
+	go func() {
+		defer server.Close()
+		b := make([]byte, 4096)
+		_, _ = server.Read(b)
+		for in := in; len(in) > 0; {
+			n := len(in)
+			if piece > 0 {
+				n = min(n, piece)
+			}
+			if _, err := server.Write(in[:n]); err != nil {
+				return
+			}
+			in = in[n:]
+		}
+	}()
+	_ = client.SetReadDeadline(time.Now().Add(5 * time.Second))
+	resp, err := NewClientConn(client, ClientOptions{}).RoundTrip(&message.Request{Method: "GET", Host: "h", Path: "/"})
+	if err != nil {
+		return false, err
+	}
+	if resp.Body != nil {
+		defer resp.Body.Close()
+		if _, err = io.Copy(io.Discard, resp.Body); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\r\n")
+	return line
+}
+
+// withHost puts a Host behind each request line that lacks one and ends an unfinished head.
+func withHost(in []byte) []byte {
+	s := string(in)
+	if i := strings.Index(s, " HTTP/1.1\r\n"); i >= 0 && !strings.Contains(strings.ToLower(s), "\nhost:") {
+		s = strings.ReplaceAll(s, " HTTP/1.1\r\n", " HTTP/1.1\r\nHost: vector.example\r\n")
+	}
+	if !strings.Contains(s, "\r\n\r\n") && strings.HasSuffix(s, "\r\n") {
+		s += "\r\n"
+	}
+	return []byte(s)
+}
