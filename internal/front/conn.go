@@ -1,4 +1,291 @@
 package front
 
-// conn is a connection of a client.
-type conn struct{}
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/foregate/foregate/internal/http1"
+	"github.com/foregate/foregate/internal/http2"
+	"github.com/foregate/foregate/internal/message"
+)
+
+// conn is a connection of a client, as the listener accepted it. Tunnels in it count as part of it.
+type conn struct {
+	f      *Front
+	nc     net.Conn
+	port   string       // of the listener
+	active atomic.Int32 // requests in flight, and one for the time before the first
+	last   atomic.Int64 // Front.accepted when it was last in use
+}
+
+// begin and end enclose a request.
+func (c *conn) begin() { c.active.Add(1) }
+
+func (c *conn) end() {
+	c.last.Store(c.f.accepted.Load())
+	c.active.Add(-1)
+}
+
+// Serve accepts connections until ctx ends or the listener fails, which it then returns. Connections that wait for a
+// request are closed at once, others after the answer that they are at; after Options.Grace all are cut. A Front that has
+// stopped cannot serve again. Several listeners may be served at the same time, and stop together.
+func (f *Front) Serve(ctx context.Context, ln net.Listener) error {
+	forced, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	stop := context.AfterFunc(ctx, func() { _ = ln.Close() })
+	defer stop()
+	_, port := SplitPort(ln.Addr().String())
+	err := f.accept(forced, ln, port)
+	_ = ln.Close()
+	if ctx.Err() != nil {
+		err = nil
+	}
+	f.stop()
+	done := make(chan struct{})
+	go func() {
+		f.wg.Wait()
+		close(done)
+	}()
+	grace := time.NewTimer(f.opts.Grace)
+	defer grace.Stop()
+	select {
+	case <-done:
+	case <-grace.C:
+		cut()
+		f.closeAll()
+		<-done
+	}
+	return err
+}
+
+// accept starts a goroutine for each connection. When the system has no more files, it waits and tries again.
+func (f *Front) accept(ctx context.Context, ln net.Listener, port string) error {
+	pause := 5 * time.Millisecond
+	for {
+		nc, err := ln.Accept()
+		if err != nil {
+			if errors.Is(err, net.ErrClosed) || f.drain.Err() != nil {
+				return fmt.Errorf("accept connections on %s: %w", ln.Addr(), err)
+			}
+			f.opts.Log("accept a connection: %v; trying again", err)
+			select {
+			case <-time.After(pause):
+			case <-f.drain.Done():
+			}
+			pause = min(2*pause, time.Second)
+			continue
+		}
+		pause = 5 * time.Millisecond
+		c := &conn{f: f, nc: nc, port: port}
+		c.active.Store(1)
+		f.track(c)
+		f.wg.Add(1)
+		go func() {
+			defer f.wg.Done()
+			defer f.untrack(c)
+			f.speak(ctx, nc, &visit{shard: f.shard(), conn: c})
+		}()
+	}
+}
+
+// sample is how many connections are looked at to find one that has been idle for long.
+const sample = 64
+
+// track remembers a connection, and makes room when too many are idle.
+func (f *Front) track(c *conn) {
+	c.last.Store(f.accepted.Add(1))
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.conns[c] = struct{}{}
+	if len(f.conns) <= f.opts.MaxIdle {
+		return
+	}
+	var oldest *conn
+	seen, idle := 0, 0
+	for o := range f.conns { // in random order
+		if seen++; seen > sample {
+			seen--
+			break
+		}
+		if o.active.Load() != 0 {
+			continue
+		}
+		if idle++; oldest == nil || o.last.Load() < oldest.last.Load() {
+			oldest = o
+		}
+	}
+	if oldest != nil && idle*len(f.conns) > f.opts.MaxIdle*seen {
+		delete(f.conns, oldest)
+		_ = oldest.nc.Close()
+	}
+}
+
+func (f *Front) untrack(c *conn) {
+	_ = c.nc.Close()
+	f.mu.Lock()
+	delete(f.conns, c)
+	f.mu.Unlock()
+}
+
+func (f *Front) closeAll() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for c := range f.conns {
+		_ = c.nc.Close()
+	}
+}
+
+// speak finds out the protocol of a connection, or of a tunnel in one, and serves it until it ends.
+func (f *Front) speak(ctx context.Context, nc net.Conn, v *visit) {
+	defer nc.Close()
+	_ = nc.SetReadDeadline(time.Now().Add(f.opts.HandshakeTimeout))
+	nc, first, err := sniff(nc)
+	if err != nil {
+		return
+	}
+	o := http1.Options{Scheme: "http", Client: http1.ClientAddr(v.conn.nc)}
+	h2 := first == sniffPreface
+	var tc *tls.Conn
+	if first == sniffTLS {
+		if tc = f.handshake(ctx, nc, v); tc == nil {
+			return
+		}
+		o.Scheme, o.TLS = "https", http1.TLSInfo(tc)
+		o.TLS.ServerName, _ = stripLocalhost(Canonical(o.TLS.ServerName))
+		h2 = tc.ConnectionState().NegotiatedProtocol == "h2"
+		if v.connected == "" {
+			v.connected, v.coalesces = o.TLS.ServerName, h2
+		}
+		nc = tc
+	}
+	_ = nc.SetDeadline(time.Time{})
+	if !v.tunnel {
+		v.conn.end() // from now on requests count
+	}
+	f.run(ctx, nc, v, o, h2)
+}
+
+// run hands a connection to the engine of its protocol.
+func (f *Front) run(ctx context.Context, nc net.Conn, v *visit, o http1.Options, h2 bool) {
+	o.Handler = message.HandlerFunc(func(ctx context.Context, r *message.Request) *message.Response { return f.serve(ctx, v, r) })
+	o.Reject, o.Drain = f.opts.Reject, f.drain
+	o.Report = func(err error) { f.opts.Log("%v", err) }
+	if h2 {
+		http2.ServeConn(ctx, nc, http2.Options{
+			Handler: o.Handler, Scheme: o.Scheme, TLS: o.TLS, Client: o.Client, Reject: o.Reject, Report: o.Report, Drain: o.Drain,
+		})
+		return
+	}
+	v.reuse = &heldBody{}
+	if !v.tunnel && !f.served(v.connected) {
+		o.Proxy, o.Connect = &proxy{f, v}, &connect{f, v}
+	}
+	http1.ServeConn(ctx, nc, o)
+}
+
+// tunnelled is a connection in a tunnel; TLS in it may leave out the server name, which CONNECT has told.
+type tunnelled struct {
+	net.Conn
+	name string
+}
+
+// served tells whether the stack has a canonical name.
+func (f *Front) served(name string) bool {
+	e := f.cur.Load().find(name)
+	return e != nil && e.site != nil
+}
+
+// handshake speaks TLS; nil means that it failed.
+func (f *Front) handshake(ctx context.Context, nc net.Conn, v *visit) *tls.Conn {
+	if v.tunnel {
+		nc = &tunnelled{nc, v.connected}
+	}
+	tc := tls.Server(nc, f.tls)
+	hctx, cancel := context.WithTimeout(ctx, f.opts.HandshakeTimeout)
+	defer cancel()
+	if err := tc.HandshakeContext(hctx); err != nil {
+		return nil
+	}
+	return tc
+}
+
+// What a connection begins with.
+type sniffed uint8
+
+const (
+	sniffClear sniffed = iota
+	sniffTLS
+	sniffPreface
+)
+
+// sniff looks at the first bytes without taking them. The first byte of TLS is that of a handshake record (rfc8446 5.1),
+// which no method of HTTP begins with. The connection that it returns is nc itself where the system allows to peek.
+func sniff(nc net.Conn) (net.Conn, sniffed, error) {
+	var b [len(http2.Preface)]byte
+	n, err := peek(nc, b[:])
+	if err == nil {
+		if what, sure := judge(b[:n]); sure {
+			return nc, what, nil
+		}
+		n = 0 // only the beginning of a preface is here: read on
+	} else if !errors.Is(err, errors.ErrUnsupported) {
+		return nil, 0, err
+	}
+	for {
+		m, err := nc.Read(b[n:])
+		n += m
+		if what, sure := judge(b[:n]); sure && n > 0 {
+			return &replayed{Conn: nc, first: append([]byte(nil), b[:n]...)}, what, nil
+		}
+		if err != nil {
+			return nil, 0, err
+		}
+	}
+}
+
+// judge tells what b is the beginning of, and whether that is certain.
+func judge(b []byte) (sniffed, bool) {
+	switch {
+	case len(b) == 0:
+		return sniffClear, false
+	case b[0] == 0x16:
+		return sniffTLS, true
+	case string(b) == http2.Preface[:len(b)]:
+		return sniffPreface, len(b) == len(http2.Preface)
+	}
+	return sniffClear, true
+}
+
+// replayed is a connection some of whose bytes were read ahead.
+type replayed struct {
+	net.Conn
+	first []byte
+}
+
+// Read gives the bytes that were read ahead, then those of the connection.
+func (r *replayed) Read(p []byte) (int, error) {
+	if len(r.first) > 0 {
+		n := copy(p, r.first)
+		if r.first = r.first[n:]; len(r.first) == 0 {
+			r.first = nil
+		}
+		return n, nil
+	}
+	return r.Conn.Read(p)
+}
+
+// CloseWrite ends our side of the connection, where it can be done.
+func (r *replayed) CloseWrite() error {
+	if c, ok := r.Conn.(interface{ CloseWrite() error }); ok {
+		return c.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}
+
+// NetConn returns the connection underneath.
+func (r *replayed) NetConn() net.Conn { return r.Conn }

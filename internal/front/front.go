@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/foregate/foregate/internal/http1"
 	"github.com/foregate/foregate/internal/message"
 	"github.com/foregate/foregate/internal/trace"
 )
@@ -45,6 +46,9 @@ type Options struct {
 	HandshakeTimeout time.Duration
 	// Grace bounds the wait for requests in flight when Serve ends; 0 means 10 seconds.
 	Grace time.Duration
+	// Reject answers what the protocol engine refuses before anything can route it; see http1.Options. Nil gives a short
+	// text.
+	Reject func(ctx context.Context, r *http1.Rejection) *message.Response
 	// Log gets what an operator should know and no client can be told; nil drops it.
 	Log func(format string, args ...any)
 }
@@ -70,15 +74,12 @@ type Front struct {
 	cur   atomic.Pointer[Snapshot]
 	turns atomic.Uint32 // hands out shards
 
-	draining atomic.Bool
+	drain    context.Context // done when no further request is wanted
+	stop     context.CancelFunc
+	accepted atomic.Int64 // connections so far: the clock by which idle ones are aged
+	wg       sync.WaitGroup
 	mu       sync.Mutex
 	conns    map[*conn]struct{}
-	accepted atomic.Int64
-	idle     atomic.Int64
-	wg       sync.WaitGroup
-
-	outsideOnce sync.Once
-	outside     message.Handler
 }
 
 // New makes a Front that serves an empty Snapshot.
@@ -98,7 +99,11 @@ func New(opts Options) *Front {
 	if opts.Dial == nil {
 		opts.Dial = (&net.Dialer{Timeout: 10 * time.Second}).DialContext
 	}
+	if opts.Outside == nil && opts.ProxyPassthrough {
+		opts.Outside = newOutside(opts.Dial)
+	}
 	f := &Front{opts: opts, conns: map[*conn]struct{}{}}
+	f.drain, f.stop = context.WithCancel(context.Background())
 	f.tls = f.tlsConfig()
 	f.cur.Store(NewBuilder(0).Build())
 	return f
@@ -150,17 +155,23 @@ type inner struct {
 
 // Serve answers as the service to which the name leads now.
 func (i *inner) Serve(ctx context.Context, r *message.Request) *message.Response {
-	f := i.f
-	shard := f.shard()
-	s := f.acquire(shard)
-	e := s.find(i.name)
-	if e == nil || e.site == nil {
-		s.leave(shard)
-		return f.unknownHost(s, i.name)
+	h := hold{shard: i.f.shard()}
+	h.snap = i.f.acquire(h.shard)
+	answered := false
+	defer func() {
+		if !answered {
+			h.end()
+		}
+	}()
+	var resp *message.Response
+	if e := h.snap.find(i.name); e != nil && e.site != nil {
+		h.watchUpgrade(r)
+		resp = e.site.Handler.Serve(ctx, r)
+	} else {
+		resp = i.f.unknownHost(h.snap, i.name)
 	}
-	h := hold{snap: s, shard: shard}
-	h.watchUpgrade(r)
-	return h.attach(e.site.Handler.Serve(ctx, r))
+	answered = true
+	return h.attach(resp, nil)
 }
 
 // Handler answers a request as if it had come over a connection: to the server name of r.TLS when there is one, to r.Host
@@ -172,9 +183,6 @@ func (f *Front) Handler(ctx context.Context, r *message.Request) *message.Respon
 	}
 	return f.serve(ctx, &v, r)
 }
-
-// Serve is Handler, so that a Front is a message.Handler where no listener is wanted.
-var _ message.Handler = message.HandlerFunc((*Front)(nil).Handler)
 
 // unknownHost is the answer to a host that is not of the stack.
 func (f *Front) unknownHost(s *Snapshot, name string) *message.Response {

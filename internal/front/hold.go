@@ -2,7 +2,10 @@ package front
 
 import (
 	"io"
+	"net"
+	"net/http"
 	"sync"
+	"sync/atomic"
 
 	"github.com/foregate/foregate/internal/message"
 )
@@ -12,23 +15,59 @@ import (
 type hold struct {
 	snap  *Snapshot
 	shard uint32
-	up    *upgraded
+	conn  *conn // where the request came in, nil without a socket
 }
 
-// attach ends the hold with the body of resp.
-func (h *hold) attach(resp *message.Response) *message.Response {
-	if h.up != nil && h.up.answered(resp.Status) {
-		return resp // the connection that is handed over ends it
+// end lets go.
+func (h *hold) end() {
+	h.snap.leave(h.shard)
+	if h.conn != nil {
+		h.conn.end()
 	}
-	if resp.Body == nil {
-		h.snap.leave(h.shard)
+}
+
+// again takes another hold while this one is in force.
+func (h *hold) again() {
+	h.snap.shards[h.shard].n.Add(1)
+	if h.conn != nil {
+		h.conn.begin()
+	}
+}
+
+// buffered is implemented by bodies that know how much of them can be read without waiting (http1.Buffered).
+type buffered interface{ Buffered() int }
+
+// attach ends the hold with the body of resp, or now when the body is wholly in memory and needs nothing of the Snapshot.
+// reuse, which may be nil, is a wrapper whose last answer is over.
+func (h *hold) attach(resp *message.Response, reuse *heldBody) *message.Response {
+	if resp == nil || resp.Body == nil {
+		h.end()
 		return resp
 	}
-	b := &heldBody{ReadCloser: resp.Body, snap: h.snap, shard: h.shard}
-	if w, ok := resp.Body.(io.WriterTo); ok {
-		resp.Body = heldWriterTo{b, w}
-	} else {
-		resp.Body = b
+	ready := -1
+	b, ok := resp.Body.(buffered)
+	if ok {
+		ready = b.Buffered()
+	} else if resp.ContentLength < 0 {
+		ready = 0
+	}
+	if ok && resp.ContentLength >= 0 && int64(ready) >= resp.ContentLength {
+		h.end()
+		return resp
+	}
+	if rw, ok := resp.Body.(io.ReadWriteCloser); ok && resp.Status == http.StatusSwitchingProtocols {
+		resp.Body = &heldConn{ReadWriteCloser: rw, hold: *h}
+		return resp
+	}
+	if reuse == nil {
+		reuse = &heldBody{}
+	}
+	reuse.ReadCloser, reuse.known, reuse.none, reuse.hold = resp.Body, b, ready, *h
+	reuse.over.Store(false)
+	resp.Body = reuse
+	if w, ok := resp.Body.(*heldBody).ReadCloser.(io.WriterTo); ok {
+		reuse.to.heldBody, reuse.to.WriterTo = reuse, w
+		resp.Body = &reuse.to
 	}
 	return resp
 }
@@ -36,17 +75,40 @@ func (h *hold) attach(resp *message.Response) *message.Response {
 // heldBody is a body that ends a hold.
 type heldBody struct {
 	io.ReadCloser
-	snap  *Snapshot
-	shard uint32
-	once  sync.Once
+	known buffered // the body itself, when it can tell
+	none  int      // what Buffered says otherwise: nothing known
+	hold  hold
+	over  atomic.Bool
+	to    heldWriterTo
+}
+
+// Buffered passes on what the body knows. Without that it gives what makes no difference to a writer: -1 for a body whose
+// length is known, 0 for one that may be slow.
+func (b *heldBody) Buffered() int {
+	if b.known != nil {
+		return b.known.Buffered()
+	}
+	return b.none
 }
 
 // Close closes the body and ends the hold.
 func (b *heldBody) Close() error {
+	if b.over.Swap(true) {
+		return nil
+	}
 	err := b.ReadCloser.Close()
-	b.once.Do(func() { b.snap.leave(b.shard) })
+	b.ReadCloser, b.known, b.to.WriterTo = closedBody{}, nil, nil
+	h := b.hold
+	b.hold = hold{}
+	h.end()
 	return err
 }
+
+// closedBody is what is left of a body after Close.
+type closedBody struct{}
+
+func (closedBody) Read([]byte) (int, error) { return 0, io.ErrClosedPipe }
+func (closedBody) Close() error             { return nil }
 
 // heldWriterTo keeps the short cut of bodies that write themselves.
 type heldWriterTo struct {
@@ -54,65 +116,50 @@ type heldWriterTo struct {
 	io.WriterTo
 }
 
-// watchUpgrade makes the hold last as long as a connection that the handler takes over.
+// watchUpgrade makes a hold last as long as a connection that the handler takes over. Handlers take it before they
+// answer, while the request's own hold is in force.
 func (h *hold) watchUpgrade(r *message.Request) {
 	if r.Upgrade == nil {
 		return
 	}
-	u := &upgraded{snap: h.snap, shard: h.shard, take: r.Upgrade}
-	h.up = u
-	r.Upgrade = u.upgrade
-}
-
-// upgraded holds a Snapshot for a connection that a handler takes over, before its answer or after it.
-type upgraded struct {
-	snap  *Snapshot
-	shard uint32
-	take  func() (io.ReadWriteCloser, error)
-
-	mu      sync.Mutex
-	taken   bool
-	waiting bool // the answer was a 101 and nobody has taken the connection yet: the request's hold waits for it
-}
-
-func (u *upgraded) upgrade() (io.ReadWriteCloser, error) {
-	c, err := u.take()
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	switch {
-	case err != nil && u.waiting:
-		u.waiting = false
-		u.snap.leave(u.shard)
-		fallthrough
-	case err != nil:
-		return nil, err
-	case u.waiting:
-		u.waiting = false
-	default:
-		u.snap.shards[u.shard].n.Add(1)
+	take, own := r.Upgrade, *h
+	r.Upgrade = func() (io.ReadWriteCloser, error) {
+		c, err := take()
+		if err != nil {
+			return nil, err
+		}
+		own.again()
+		if nc, ok := c.(net.Conn); ok {
+			return &heldNetConn{Conn: nc, hold: own}, nil
+		}
+		return &heldConn{ReadWriteCloser: c, hold: own}, nil
 	}
-	u.taken = true
-	return &heldConn{ReadWriteCloser: c, up: u}, nil
-}
-
-// answered tells whether the request's hold must wait for the connection to be taken.
-func (u *upgraded) answered(status int) bool {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.waiting = status == 101 && !u.taken
-	return u.waiting
 }
 
 // heldConn is a connection that was handed over.
 type heldConn struct {
 	io.ReadWriteCloser
-	up   *upgraded
+	hold hold
 	once sync.Once
 }
 
 // Close closes the connection and ends its hold.
 func (c *heldConn) Close() error {
 	err := c.ReadWriteCloser.Close()
-	c.once.Do(func() { c.up.snap.leave(c.up.shard) })
+	c.once.Do(c.hold.end)
+	return err
+}
+
+// heldNetConn is heldConn where the connection has deadlines and addresses.
+type heldNetConn struct {
+	net.Conn
+	hold hold
+	once sync.Once
+}
+
+// Close closes the connection and ends its hold.
+func (c *heldNetConn) Close() error {
+	err := c.Conn.Close()
+	c.once.Do(c.hold.end)
 	return err
 }

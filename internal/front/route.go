@@ -17,6 +17,10 @@ const (
 // visit is what a connection knows about itself, for every request on it.
 type visit struct {
 	shard uint32
+	conn  *conn     // nil without a socket
+	reuse *heldBody // of a connection that has one request at a time
+	// tunnel is set for what came through CONNECT: connected is then its target.
+	tunnel bool
 	// connected is the canonical name that the client connected to, without .localhost: the target of CONNECT, else the
 	// server name of TLS, else "" when the Host must tell.
 	connected string
@@ -47,38 +51,48 @@ const (
 
 // serve answers a request of the connection v.
 func (f *Front) serve(ctx context.Context, v *visit, r *message.Request) *message.Response {
-	s := f.acquire(v.shard)
-	h := hold{snap: s, shard: v.shard}
-	rt := f.route(s, v, r)
+	h := hold{snap: f.acquire(v.shard), shard: v.shard, conn: v.conn}
+	if v.conn != nil {
+		v.conn.begin()
+	}
+	answered := false
+	defer func() {
+		if !answered { // a handler panicked
+			h.end()
+		}
+	}()
+	rt := f.route(h.snap, v, r)
 	var asked *message.Request
 	if f.opts.Explain != nil {
 		asked = explained(r)
 	}
-	var resp *message.Response
+	seen := r.Trace
+	resp := f.dispatch(ctx, &h, &rt, r)
+	if resp != nil && rt.local {
+		localRedirect(h.snap, resp, &rt)
+	}
+	if resp != nil && asked != nil {
+		if address := f.opts.Explain(ctx, Explained{Request: asked, Response: resp, Trace: seen}); address != "" {
+			resp.Header = append(resp.Header.Clone(), message.Field{Name: explanationHeader, Value: address})
+		}
+	}
+	answered = true
+	return h.attach(resp, v.reuse)
+}
+
+// dispatch calls the handler of a route.
+func (f *Front) dispatch(ctx context.Context, h *hold, rt *route, r *message.Request) *message.Response {
 	switch rt.kind {
 	case toSite:
 		r.Host = rt.name
 		h.watchUpgrade(r)
-		resp = rt.site.Handler.Serve(ctx, r)
+		return rt.site.Handler.Serve(ctx, r)
 	case toAPI:
-		resp = f.opts.API.Serve(ctx, r)
+		return f.opts.API.Serve(ctx, r)
 	case toLanding:
-		resp = f.opts.Landing.Serve(ctx, r)
-	default:
-		resp = f.unknownHost(s, rt.name)
+		return f.opts.Landing.Serve(ctx, r)
 	}
-	if rt.local {
-		localRedirect(s, resp, &rt)
-	}
-	if asked != nil {
-		if address := f.opts.Explain(ctx, Explained{Request: asked, Response: resp, Trace: r.Trace}); address != "" {
-			resp.Header = append(resp.Header.Clone(), message.Field{Name: explanationHeader, Value: address})
-		}
-	}
-	if f.draining.Load() {
-		resp.Close = true
-	}
-	return h.attach(resp)
+	return f.unknownHost(h.snap, rt.name)
 }
 
 // explained begins a trace when the request asks for one, and returns the request as the explanation shows it.
@@ -193,6 +207,9 @@ func relocate(s *Snapshot, location, port string) (string, bool) {
 	}
 	host, at := SplitPort(rest[:end])
 	name := Canonical(host)
+	if !validName(name) {
+		return "", false // with user information, say
+	}
 	if at != "" && (scheme == "" || at != defaultPort(strings.TrimSuffix(lower(scheme), ":"))) {
 		return "", false // another port than the one that AWS has: nothing of the stack
 	}

@@ -8,12 +8,22 @@ import (
 // tlsConfig is the base of all handshakes. Its session tickets are valid for every host, since nothing about a client is
 // kept in them.
 func (f *Front) tlsConfig() *tls.Config {
-	return &tls.Config{
-		MinVersion:         tls.VersionTLS12,
-		NextProtos:         []string{"h2", "http/1.1"},
-		GetCertificate:     func(chi *tls.ClientHelloInfo) (*tls.Certificate, error) { return f.certificate(chi, chi.ServerName) },
-		GetConfigForClient: func(chi *tls.ClientHelloInfo) (*tls.Config, error) { return f.configFor(chi.ServerName), nil },
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
+	cfg.GetCertificate = func(chi *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		return f.certificate(chi, asked(chi))
 	}
+	cfg.GetConfigForClient = func(chi *tls.ClientHelloInfo) (*tls.Config, error) {
+		return f.configFor(asked(chi)), nil
+	}
+	return cfg
+}
+
+// asked is the name that a client wants to see in the certificate.
+func asked(chi *tls.ClientHelloInfo) string {
+	if t, ok := chi.Conn.(*tunnelled); ok && chi.ServerName == "" {
+		return t.name
+	}
+	return chi.ServerName
 }
 
 // configFor applies the TLS policy of a host; nil means the base.
