@@ -143,6 +143,7 @@ func s3Error(code, text, resource string) string {
 		`</Resource><RequestId>ID1</RequestId><HostId>aWQtMWlkLTE=</HostId></Error>`
 }
 
+//budget: a table of cases
 func TestServer(t *testing.T) {
 	const distributions = "/2020-05-31/distribution"
 	tests := []struct {
