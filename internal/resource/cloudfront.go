@@ -117,3 +117,15 @@ type Invalidation struct {
 	Batch              *cloudfront.InvalidationBatch
 	Created            time.Time
 }
+
+// AsDefault returns a cache behavior in the form of the default one, which has all members but the path pattern.
+func AsDefault(b *cloudfront.CacheBehavior) *cloudfront.DefaultCacheBehavior {
+	return &cloudfront.DefaultCacheBehavior{
+		TargetOriginId: b.TargetOriginId, TrustedSigners: b.TrustedSigners, TrustedKeyGroups: b.TrustedKeyGroups,
+		ViewerProtocolPolicy: b.ViewerProtocolPolicy, AllowedMethods: b.AllowedMethods, SmoothStreaming: b.SmoothStreaming,
+		Compress: b.Compress, LambdaFunctionAssociations: b.LambdaFunctionAssociations, FunctionAssociations: b.FunctionAssociations,
+		FieldLevelEncryptionId: b.FieldLevelEncryptionId, RealtimeLogConfigArn: b.RealtimeLogConfigArn, CachePolicyId: b.CachePolicyId,
+		OriginRequestPolicyId: b.OriginRequestPolicyId, ResponseHeadersPolicyId: b.ResponseHeadersPolicyId, GrpcConfig: b.GrpcConfig,
+		ForwardedValues: b.ForwardedValues, MinTTL: b.MinTTL, DefaultTTL: b.DefaultTTL, MaxTTL: b.MaxTTL,
+	}
+}

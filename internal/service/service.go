@@ -23,6 +23,8 @@ type Env struct {
 	Now   func() time.Time
 	// Account is the twelve digits of the account that all resources belong to.
 	Account string
+	// Serving is the revision that the data plane serves; nil when nothing serves, and every revision counts as served.
+	Serving func() uint64
 	// Seed makes secrets of template resources stable from run to run; it is a secret of this machine.
 	Seed []byte
 }

@@ -1,0 +1,255 @@
+package cloudfront
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/foregate/foregate/internal/awsapi"
+	"github.com/foregate/foregate/internal/awsapi/cloudfront"
+	"github.com/foregate/foregate/internal/resource"
+	"github.com/foregate/foregate/internal/store"
+)
+
+// CreateDistribution makes a distribution.
+func (s *Service) CreateDistribution(ctx context.Context, in *cloudfront.CreateDistributionInput) (*cloudfront.CreateDistributionOutput, error) {
+	return s.createDistribution(ctx, in.DistributionConfig, nil)
+}
+
+// CreateDistributionWithTags makes a distribution with tags.
+func (s *Service) CreateDistributionWithTags(ctx context.Context, in *cloudfront.CreateDistributionWithTagsInput) (*cloudfront.CreateDistributionWithTagsOutput, error) {
+	if in.DistributionConfigWithTags == nil {
+		return nil, missingArgument("DistributionConfigWithTags")
+	}
+	out, err := s.createDistribution(ctx, in.DistributionConfigWithTags.DistributionConfig, tagMap(in.DistributionConfigWithTags.Tags))
+	if err != nil {
+		return nil, err
+	}
+	return &cloudfront.CreateDistributionWithTagsOutput{Distribution: out.Distribution, ETag: out.ETag, Location: out.Location}, nil
+}
+
+func (s *Service) createDistribution(ctx context.Context, config *cloudfront.DistributionConfig, tags map[string]string) (*cloudfront.CreateDistributionOutput, error) {
+	if config == nil {
+		return nil, missingArgument("DistributionConfig")
+	}
+	// A caller reference that was used before means the same request again (BC: DistributionAlreadyExists).
+	for _, other := range resource.Distributions.All(s.env.Store.Read(ctx), global) {
+		if ref := deref(config.CallerReference); ref != "" && deref(other.Config.CallerReference) == ref {
+			return nil, awsapi.Errorf(cloudfront.ErrCodeDistributionAlreadyExists, "The caller reference that you are using to create a distribution is associated with another distribution. Already exists: %s", other.ID)
+		}
+	}
+	config = completeDistribution(config)
+	if err := s.checkDistribution(ctx, config, ""); err != nil {
+		return nil, err
+	}
+	id := s.env.NewID(ctx, distributionID, taken(ctx, s, resource.Distributions))
+	v := &resource.Distribution{ID: id, Config: config, Tags: tags, DomainName: s.env.NewID(ctx, domainName, nil) + ".cloudfront.net"}
+	rec, err := put(ctx, s, resource.Distributions, id, v)
+	if err != nil {
+		return nil, err
+	}
+	return &cloudfront.CreateDistributionOutput{Distribution: s.distribution(rec, v), ETag: new(etag(rec)), Location: s.location("distribution", id)}, nil
+}
+
+func (s *Service) arn(kind, id string) string {
+	return "arn:aws:cloudfront::" + s.env.Account + ":" + kind + "/" + id
+}
+
+// status is Deployed once the data plane serves the record's revision.
+func (s *Service) status(rec *store.Record) *string {
+	if s.env.Serving != nil && s.env.Serving() < rec.Revision {
+		return new("InProgress")
+	}
+	return new("Deployed")
+}
+
+func (s *Service) distribution(rec *store.Record, v *resource.Distribution) *cloudfront.Distribution {
+	return &cloudfront.Distribution{
+		Id: &v.ID, ARN: new(s.arn("distribution", v.ID)), Status: s.status(rec), LastModifiedTime: stamp(rec.Updated),
+		InProgressInvalidationBatches: new(int64(0)), DomainName: &v.DomainName, DistributionConfig: v.Config,
+		ActiveTrustedSigners:   &cloudfront.ActiveTrustedSigners{Enabled: new(false), Quantity: new(int64(0))},
+		ActiveTrustedKeyGroups: &cloudfront.ActiveTrustedKeyGroups{Enabled: new(false), Quantity: new(int64(0))},
+	}
+}
+
+func (s *Service) getDistribution(ctx context.Context, id *string) (*resource.Distribution, *store.Record, error) {
+	return get(ctx, s, resource.Distributions, id, cloudfront.ErrCodeNoSuchDistribution, "distribution")
+}
+
+// GetDistribution returns a distribution.
+func (s *Service) GetDistribution(ctx context.Context, in *cloudfront.GetDistributionInput) (*cloudfront.GetDistributionOutput, error) {
+	v, rec, err := s.getDistribution(ctx, in.Id)
+	if err != nil {
+		return nil, err
+	}
+	return &cloudfront.GetDistributionOutput{Distribution: s.distribution(rec, v), ETag: new(etag(rec))}, nil
+}
+
+// GetDistributionConfig returns the configuration alone.
+func (s *Service) GetDistributionConfig(ctx context.Context, in *cloudfront.GetDistributionConfigInput) (*cloudfront.GetDistributionConfigOutput, error) {
+	v, rec, err := s.getDistribution(ctx, in.Id)
+	if err != nil {
+		return nil, err
+	}
+	return &cloudfront.GetDistributionConfigOutput{DistributionConfig: v.Config, ETag: new(etag(rec))}, nil
+}
+
+// UpdateDistribution replaces a distribution's configuration.
+func (s *Service) UpdateDistribution(ctx context.Context, in *cloudfront.UpdateDistributionInput) (*cloudfront.UpdateDistributionOutput, error) {
+	old, rec, err := s.getDistribution(ctx, in.Id)
+	if err != nil {
+		return nil, err
+	}
+	if err := ifMatch(in.IfMatch, rec); err != nil {
+		return nil, err
+	}
+	if in.DistributionConfig == nil {
+		return nil, missingArgument("DistributionConfig")
+	}
+	if deref(in.DistributionConfig.CallerReference) != deref(old.Config.CallerReference) {
+		return nil, awsapi.Errorf(cloudfront.ErrCodeIllegalUpdate, "The update contains modifications that are not allowed: CallerReference cannot be changed.")
+	}
+	config := completeDistribution(in.DistributionConfig)
+	if err := s.checkDistribution(ctx, config, old.ID); err != nil {
+		return nil, err
+	}
+	v := *old
+	v.Config = config
+	if rec, err = put(ctx, s, resource.Distributions, v.ID, &v); err != nil {
+		return nil, err
+	}
+	return &cloudfront.UpdateDistributionOutput{Distribution: s.distribution(rec, &v), ETag: new(etag(rec))}, nil
+}
+
+// DeleteDistribution deletes a distribution that has been disabled.
+func (s *Service) DeleteDistribution(ctx context.Context, in *cloudfront.DeleteDistributionInput) (*cloudfront.DeleteDistributionOutput, error) {
+	v, rec, err := s.getDistribution(ctx, in.Id)
+	if err != nil {
+		return nil, err
+	}
+	if err := ifMatch(in.IfMatch, rec); err != nil {
+		return nil, err
+	}
+	if deref(v.Config.Enabled) {
+		return nil, awsapi.Errorf(cloudfront.ErrCodeDistributionNotDisabled, "The distribution you are trying to delete has not been disabled.")
+	}
+	return &cloudfront.DeleteDistributionOutput{}, remove(ctx, s, resource.Distributions, v.ID)
+}
+
+// ListDistributions lists the account's distributions.
+func (s *Service) ListDistributions(ctx context.Context, in *cloudfront.ListDistributionsInput) (*cloudfront.ListDistributionsOutput, error) {
+	var all []*cloudfront.DistributionSummary
+	for rec, v := range resource.Distributions.All(s.env.Store.Read(ctx), global) {
+		all = append(all, s.summary(rec, v))
+	}
+	items, next, limit, err := page(all, func(d *cloudfront.DistributionSummary) string { return *d.Id }, in.Marker, in.MaxItems)
+	if err != nil {
+		return nil, err
+	}
+	return &cloudfront.ListDistributionsOutput{DistributionList: &cloudfront.DistributionList{
+		Marker: or(in.Marker, ""), NextMarker: next, MaxItems: &limit, IsTruncated: new(next != nil), Quantity: count(items), Items: items,
+	}}, nil
+}
+
+func (s *Service) summary(rec *store.Record, v *resource.Distribution) *cloudfront.DistributionSummary {
+	c := v.Config
+	return &cloudfront.DistributionSummary{
+		Id: &v.ID, ARN: new(s.arn("distribution", v.ID)), ETag: new(etag(rec)), Status: s.status(rec), LastModifiedTime: stamp(rec.Updated),
+		DomainName: &v.DomainName, Aliases: c.Aliases, Origins: c.Origins, OriginGroups: c.OriginGroups,
+		DefaultCacheBehavior: c.DefaultCacheBehavior, CacheBehaviors: c.CacheBehaviors, CustomErrorResponses: c.CustomErrorResponses,
+		Comment: c.Comment, PriceClass: c.PriceClass, Enabled: c.Enabled, ViewerCertificate: c.ViewerCertificate,
+		Restrictions: c.Restrictions, WebACLId: c.WebACLId, HttpVersion: c.HttpVersion, IsIPV6Enabled: c.IsIPV6Enabled, Staging: c.Staging,
+	}
+}
+
+// behaviorsUse tells whether a behavior of any distribution satisfies use.
+func (s *Service) behaviorsUse(ctx context.Context, use func(*cloudfront.DefaultCacheBehavior) bool) bool {
+	for _, v := range resource.Distributions.All(s.env.Store.Read(ctx), global) {
+		for _, b := range behaviors(v.Config) {
+			if use(b.DefaultCacheBehavior) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// behavior is a cache behavior with its place; the default one has no pattern.
+type behavior struct {
+	*cloudfront.DefaultCacheBehavior
+	pattern *string
+	path    string
+}
+
+// behaviors returns the behaviors in order of precedence, the default one last.
+func behaviors(c *cloudfront.DistributionConfig) []behavior {
+	var out []behavior
+	if c.CacheBehaviors != nil {
+		for i, b := range c.CacheBehaviors.Items {
+			if b != nil {
+				out = append(out, behavior{resource.AsDefault(b), b.PathPattern, indexed("DistributionConfig.CacheBehaviors.Items", i)})
+			}
+		}
+	}
+	if c.DefaultCacheBehavior != nil {
+		out = append(out, behavior{c.DefaultCacheBehavior, nil, "DistributionConfig.DefaultCacheBehavior"})
+	}
+	return out
+}
+
+// resourceARN finds what a tagging call is about.
+func (s *Service) tagged(ctx context.Context, arn *string) (*resource.Distribution, error) {
+	r := s.env.Store.Read(ctx)
+	for _, v := range resource.Distributions.All(r, global) {
+		if s.arn("distribution", v.ID) == deref(arn) {
+			return v, nil
+		}
+	}
+	return nil, awsapi.Errorf(cloudfront.ErrCodeNoSuchResource, "The specified resource does not exist.")
+}
+
+// ListTagsForResource returns a distribution's tags.
+func (s *Service) ListTagsForResource(ctx context.Context, in *cloudfront.ListTagsForResourceInput) (*cloudfront.ListTagsForResourceOutput, error) {
+	v, err := s.tagged(ctx, in.Resource)
+	if err != nil {
+		return nil, err
+	}
+	return &cloudfront.ListTagsForResourceOutput{Tags: tagList(v.Tags)}, nil
+}
+
+// TagResource adds tags to a distribution.
+func (s *Service) TagResource(ctx context.Context, in *cloudfront.TagResourceInput) (*cloudfront.TagResourceOutput, error) {
+	return &cloudfront.TagResourceOutput{}, s.retag(ctx, in.Resource, func(tags map[string]string) { maps.Copy(tags, tagMap(in.Tags)) })
+}
+
+// UntagResource removes tags from a distribution.
+func (s *Service) UntagResource(ctx context.Context, in *cloudfront.UntagResourceInput) (*cloudfront.UntagResourceOutput, error) {
+	return &cloudfront.UntagResourceOutput{}, s.retag(ctx, in.Resource, func(tags map[string]string) {
+		if in.TagKeys != nil {
+			for _, k := range in.TagKeys.Items {
+				delete(tags, k)
+			}
+		}
+	})
+}
+
+func (s *Service) retag(ctx context.Context, arn *string, change func(map[string]string)) error {
+	old, err := s.tagged(ctx, arn)
+	if err != nil {
+		return err
+	}
+	v := *old
+	v.Tags = map[string]string{}
+	maps.Copy(v.Tags, old.Tags)
+	change(v.Tags)
+	_, err = put(ctx, s, resource.Distributions, v.ID, &v)
+	return err
+}
+
+func tagList(m map[string]string) *cloudfront.Tags {
+	t := &cloudfront.Tags{Items: []*cloudfront.Tag{}}
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		t.Items = append(t.Items, &cloudfront.Tag{Key: new(k), Value: new(m[k])})
+	}
+	return t
+}

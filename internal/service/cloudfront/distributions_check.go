@@ -1,0 +1,233 @@
+package cloudfront
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/foregate/foregate/internal/arn"
+	"github.com/foregate/foregate/internal/awsapi/cloudfront"
+	"github.com/foregate/foregate/internal/diag"
+	"github.com/foregate/foregate/internal/resource"
+	"github.com/foregate/foregate/internal/store"
+)
+
+// Quotas of a distribution (facts: cloudfront-dataplane 4).
+const (
+	maxBehaviors     = 75
+	maxOrigins       = 100
+	maxOriginGroups  = 10
+	maxAliases       = 100
+	maxDistributions = 500
+)
+
+const docViewerCertificate = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cnames-and-https-requirements.html"
+
+func indexed(path string, i int) string { return fmt.Sprintf("%s[%d]", path, i) }
+
+// completeDistribution fills in what CloudFront's answers always have, so that get-distribution-config gives what AWS gives.
+func completeDistribution(in *cloudfront.DistributionConfig) *cloudfront.DistributionConfig {
+	c := *in
+	zero := func() *int64 { return new(int64(0)) }
+	c.CallerReference = or(c.CallerReference, "")
+	c.Comment = or(c.Comment, "")
+	c.DefaultRootObject = or(c.DefaultRootObject, "")
+	c.Aliases = or(c.Aliases, cloudfront.Aliases{Quantity: zero()})
+	c.OriginGroups = or(c.OriginGroups, cloudfront.OriginGroups{Quantity: zero()})
+	c.CacheBehaviors = or(c.CacheBehaviors, cloudfront.CacheBehaviors{Quantity: zero()})
+	c.CustomErrorResponses = or(c.CustomErrorResponses, cloudfront.CustomErrorResponses{Quantity: zero()})
+	c.Logging = or(c.Logging, cloudfront.LoggingConfig{Enabled: new(false), IncludeCookies: new(false), Bucket: new(""), Prefix: new("")})
+	c.PriceClass = or(c.PriceClass, "PriceClass_All")
+	c.ViewerCertificate = or(c.ViewerCertificate, cloudfront.ViewerCertificate{CloudFrontDefaultCertificate: new(true), SSLSupportMethod: new("vip"), MinimumProtocolVersion: new("TLSv1"), CertificateSource: new("cloudfront")})
+	c.Restrictions = or(c.Restrictions, cloudfront.Restrictions{GeoRestriction: &cloudfront.GeoRestriction{RestrictionType: new("none"), Quantity: zero()}})
+	c.WebACLId = or(c.WebACLId, "")
+	c.HttpVersion = or(c.HttpVersion, "http2")
+	c.IsIPV6Enabled = or(c.IsIPV6Enabled, false)
+	c.Staging = or(c.Staging, false)
+	return &c
+}
+
+// checkDistribution makes the checks that AWS makes, in an order in which the first thing wrong is the most telling. self is
+// the distribution's id when it exists already.
+func (s *Service) checkDistribution(ctx context.Context, c *cloudfront.DistributionConfig, self string) error {
+	r := s.env.Store.Read(ctx)
+	if self == "" && resource.Distributions.Len(r, global) >= maxDistributions {
+		return refuse(cloudfront.ErrCodeTooManyDistributions, "DistributionConfig", "You have reached the maximum number of distributions for this AWS account.", diag.Finding{})
+	}
+	targets, err := checkOrigins(r, c)
+	if err != nil {
+		return err
+	}
+	if c.DefaultCacheBehavior == nil {
+		return missingArgument("DistributionConfig.DefaultCacheBehavior")
+	}
+	if n := len(c.CacheBehaviors.Items); n > maxBehaviors {
+		return refuse(cloudfront.ErrCodeTooManyCacheBehaviors, "DistributionConfig.CacheBehaviors", "Your request contains more cache behaviors than are allowed per distribution.", diag.Finding{
+			Because: []string{fmt.Sprintf("%d behaviors, at most %d are allowed", n, maxBehaviors)}})
+	}
+	for _, b := range behaviors(c) {
+		if err := s.checkBehavior(r, b, targets); err != nil {
+			return err
+		}
+	}
+	if err := checkErrorResponses(c.CustomErrorResponses.Items); err != nil {
+		return err
+	}
+	if err := checkGeneral(c); err != nil {
+		return err
+	}
+	if err := checkCertificate(r, c); err != nil {
+		return err
+	}
+	return checkAliases(r, c, self)
+}
+
+func checkGeneral(c *cloudfront.DistributionConfig) error {
+	const path = "DistributionConfig"
+	switch {
+	case c.Enabled == nil:
+		return missingArgument(path + ".Enabled")
+	case strings.HasPrefix(*c.DefaultRootObject, "/") || len(*c.DefaultRootObject) > 255:
+		return refuse(cloudfront.ErrCodeInvalidDefaultRootObject, path+".DefaultRootObject", "The default root object file name is too big or contains an invalid character.", diag.Finding{
+			Because: []string{"the name is relative to the root: index.html, not /index.html"}, Fixes: []string{"remove the leading slash"}})
+	case !slices.Contains([]string{"http1.1", "http2", "http3", "http2and3"}, strings.ToLower(*c.HttpVersion)):
+		return invalid(path+".HttpVersion", "The parameter HttpVersion is invalid.", fmt.Sprintf("%q is not http1.1, http2, http3 or http2and3", *c.HttpVersion))
+	case !slices.Contains([]string{"PriceClass_100", "PriceClass_200", "PriceClass_All", "None"}, *c.PriceClass):
+		return invalid(path+".PriceClass", "The parameter PriceClass is invalid.", fmt.Sprintf("%q is not PriceClass_100, PriceClass_200 or PriceClass_All", *c.PriceClass))
+	case len(*c.Comment) > 128:
+		return invalid(path+".Comment", "The parameter Comment is too long.", "a comment has at most 128 characters")
+	}
+	if g := c.Restrictions.GeoRestriction; g != nil {
+		kind := deref(g.RestrictionType)
+		if kind != "none" && kind != "whitelist" && kind != "blacklist" {
+			return refuse(cloudfront.ErrCodeInvalidGeoRestrictionParameter, path+".Restrictions.GeoRestriction.RestrictionType", "The specified geo restriction parameter is not valid.", diag.Finding{})
+		}
+		if (kind == "none") != (len(g.Items) == 0) {
+			return refuse(cloudfront.ErrCodeInvalidGeoRestrictionParameter, path+".Restrictions.GeoRestriction", "The specified geo restriction parameter is not valid.", diag.Finding{
+				Because: []string{"a whitelist or blacklist names countries, and none names no country"}})
+		}
+	}
+	return nil
+}
+
+// checkErrorResponses: which codes may have a page (facts: cloudfront-dataplane 7).
+func checkErrorResponses(all []*cloudfront.CustomErrorResponse) error {
+	codes := []int64{400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 504}
+	seen := map[int64]bool{}
+	for i, e := range all {
+		path := indexed("DistributionConfig.CustomErrorResponses.Items", i)
+		code := deref(e.ErrorCode)
+		page, response := deref(e.ResponsePagePath), deref(e.ResponseCode)
+		switch {
+		case !slices.Contains(codes, code) || seen[code]:
+			return refuse(cloudfront.ErrCodeInvalidErrorCode, path+".ErrorCode", "An invalid error code was specified.", diag.Finding{
+				Because: []string{fmt.Sprintf("%d is not one of the codes that can have a page, or has two", code)}})
+		case (page == "") != (response == ""):
+			return refuse(cloudfront.ErrCodeInvalidResponseCode, path, "A response code is specified in the response page path, but no response page path, or the other way round.", diag.Finding{
+				Because: []string{"ResponsePagePath and ResponseCode go together"}})
+		case page != "" && !strings.HasPrefix(page, "/"):
+			return refuse(cloudfront.ErrCodeInvalidRelativePath, path+".ResponsePagePath", "The relative path is too big, is not URL-encoded, or does not begin with a slash (/).", diag.Finding{})
+		case response != "" && response != "200" && !slices.Contains(codes, number(response)):
+			return refuse(cloudfront.ErrCodeInvalidResponseCode, path+".ResponseCode", "A response code is not valid.", diag.Finding{})
+		}
+		seen[code] = true
+	}
+	return nil
+}
+
+func number(s string) (n int64) {
+	if _, err := fmt.Sscanf(s, "%d", &n); err != nil {
+		return 0
+	}
+	return n
+}
+
+// minimumProtocols by SSL support method (facts: cloudfront-dataplane 1).
+var minimumProtocols = map[string][]string{
+	"sni-only": {"TLSv1.3_2025", "TLSv1.2_2025", "TLSv1.2_2021", "TLSv1.2_2019", "TLSv1.2_2018", "TLSv1.1_2016", "TLSv1_2016", "TLSv1"},
+	"vip":      {"TLSv1", "SSLv3", "TLSv1_2016", "TLSv1.1_2016", "TLSv1.2_2018", "TLSv1.2_2019", "TLSv1.2_2021"},
+}
+
+func checkCertificate(r store.Reader, c *cloudfront.DistributionConfig) error {
+	const path = "DistributionConfig.ViewerCertificate"
+	v := c.ViewerCertificate
+	own := deref(v.ACMCertificateArn)
+	if own == "" && deref(v.IAMCertificateId) == "" {
+		return nil
+	}
+	method := deref(v.SSLSupportMethod)
+	if method == "" {
+		return refuse(cloudfront.ErrCodeInvalidViewerCertificate, path, "The parameter SSLSupportMethod is required when a custom certificate is used.", diag.Finding{
+			Fixes: []string{"set SslSupportMethod to sni-only"}})
+	}
+	if allowed, ok := minimumProtocols[method]; ok && v.MinimumProtocolVersion != nil && !slices.Contains(allowed, *v.MinimumProtocolVersion) {
+		return refuse(cloudfront.ErrCodeInvalidMinimumProtocolVersion, path+".MinimumProtocolVersion", "The minimum protocol version specified is not valid.", diag.Finding{
+			Because: []string{fmt.Sprintf("%q is not one of %s", *v.MinimumProtocolVersion, strings.Join(allowed, ", "))}})
+	}
+	if own == "" {
+		return nil
+	}
+	a, err := arn.Parse(own)
+	if err != nil || a.Service != "acm" || a.Region != "us-east-1" {
+		return refuse(cloudfront.ErrCodeInvalidViewerCertificate, path+".ACMCertificateArn",
+			"The specified SSL certificate doesn't exist, isn't in us-east-1 region, isn't valid, or doesn't include a valid certificate chain.", diag.Finding{
+				Code: diag.CertificateRegion, Doc: docViewerCertificate,
+				Because: []string{"CloudFront takes certificates of us-east-1 only, wherever the rest of the stack is", "the certificate is " + own},
+				Fixes:   []string{"request the certificate in a stack in us-east-1, and pass its ARN as a parameter", "deploy this stack with --region us-east-1"}})
+	}
+	return nil
+}
+
+func checkAliases(r store.Reader, c *cloudfront.DistributionConfig, self string) error {
+	const path = "DistributionConfig.Aliases"
+	if n := len(c.Aliases.Items); n > maxAliases {
+		return refuse(cloudfront.ErrCodeTooManyDistributionCNAMEs, path, "Your request contains more CNAMEs than are allowed per distribution.", diag.Finding{})
+	}
+	if len(c.Aliases.Items) > 0 && deref(c.ViewerCertificate.ACMCertificateArn) == "" && deref(c.ViewerCertificate.IAMCertificateId) == "" {
+		return refuse(cloudfront.ErrCodeInvalidViewerCertificate, path,
+			"To add an alternate domain name (CNAME) to a CloudFront distribution, you must attach a trusted certificate that validates your authorization to use the domain name. For more details, see: "+docViewerCertificate, diag.Finding{
+				Doc: docViewerCertificate, Because: []string{"the distribution has aliases and CloudFront's default certificate, which covers *.cloudfront.net only"},
+				Fixes: []string{"set ViewerCertificate.AcmCertificateArn to a certificate of us-east-1 for these names"}})
+	}
+	for i, alias := range c.Aliases.Items {
+		at := indexed(path+".Items", i)
+		if rest, wild := strings.CutPrefix(alias, "*."); alias == "" || strings.ContainsAny(rest, "*/: ") || !strings.Contains(rest, ".") || !wild && strings.Contains(alias, "*") {
+			return invalid(at, "The parameter CNAME contains one or more parameters that are not valid.", fmt.Sprintf("%q is no domain name; a wildcard stands for whole labels at the front: *.example.com", alias)) // text: our words
+		}
+		for _, other := range resource.Distributions.All(r, global) {
+			if other.ID != self && slices.ContainsFunc(other.Config.Aliases.Items, func(o string) bool { return strings.EqualFold(o, alias) }) {
+				return refuse(cloudfront.ErrCodeCNAMEAlreadyExists, at, "One or more of the CNAMEs you provided are already associated with a different resource.", diag.Finding{
+					Because: []string{fmt.Sprintf("%s is an alias of distribution %s", alias, other.ID)}})
+			}
+		}
+		if err := covered(r, c, alias, at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// covered checks that the certificate is for the alias, if it is one that Foregate knows. The ARN of a certificate that it does
+// not know is taken at its word, so that templates with a certificate of a real account can be run.
+func covered(r store.Reader, c *cloudfront.DistributionConfig, alias, path string) error {
+	cert := deref(c.ViewerCertificate.ACMCertificateArn)
+	names, known := resource.CertificateNames(r, cert)
+	if !known || slices.ContainsFunc(names, func(n string) bool { return certificateCovers(n, alias) }) {
+		return nil
+	}
+	return refuse(cloudfront.ErrCodeInvalidViewerCertificate, path,
+		"The certificate that is attached to your distribution doesn't cover the alternate domain name (CNAME) that you're trying to add. For more details, see: "+docViewerCertificate, diag.Finding{
+			Doc: docViewerCertificate, Because: []string{fmt.Sprintf("the certificate is for %s, the alias is %s", strings.Join(names, ", "), alias)},
+			Fixes: []string{"add the alias to the certificate's SubjectAlternativeNames"}})
+}
+
+// certificateCovers: a certificate's wildcard covers one label (facts: cloudfront-dataplane 1).
+func certificateCovers(name, alias string) bool {
+	if strings.EqualFold(name, alias) {
+		return true
+	}
+	suffix, ok := strings.CutPrefix(name, "*")
+	_, rest, dotted := strings.Cut(alias, ".")
+	return ok && dotted && strings.EqualFold("."+rest, suffix)
+}

@@ -1,0 +1,213 @@
+package cloudfront
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/foregate/foregate/internal/awsapi/cloudfront"
+	"github.com/foregate/foregate/internal/diag"
+	"github.com/foregate/foregate/internal/resource"
+	"github.com/foregate/foregate/internal/store"
+)
+
+const docOriginDomain = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/DownloadDistValuesOrigin.html"
+
+var originDomain = regexp.MustCompile(`^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$`)
+
+// checkOrigins checks origins and groups, and returns what behaviors may target: the origin, or nil for a group.
+func checkOrigins(r store.Reader, c *cloudfront.DistributionConfig) (map[string]*cloudfront.Origin, error) {
+	const path = "DistributionConfig.Origins"
+	if c.Origins == nil || len(c.Origins.Items) == 0 {
+		return nil, missingArgument(path)
+	}
+	if len(c.Origins.Items) > maxOrigins {
+		return nil, refuse(cloudfront.ErrCodeTooManyOrigins, path, "You cannot create more origins for the distribution.", diag.Finding{})
+	}
+	targets := map[string]*cloudfront.Origin{}
+	for i, o := range c.Origins.Items {
+		at := indexed(path+".Items", i)
+		id := deref(o.Id)
+		if id == "" {
+			return nil, missingArgument(at + ".Id")
+		}
+		if _, twice := targets[id]; twice {
+			return nil, invalid(at+".Id", "The parameter Origin Id is not unique.", fmt.Sprintf("two origins are called %q", id)) // text: our words
+		}
+		targets[id] = o
+		if err := checkOrigin(r, o, at); err != nil {
+			return nil, err
+		}
+	}
+	return targets, checkGroups(c, targets)
+}
+
+func checkGroups(c *cloudfront.DistributionConfig, targets map[string]*cloudfront.Origin) error {
+	const path = "DistributionConfig.OriginGroups"
+	if len(c.OriginGroups.Items) > maxOriginGroups {
+		return refuse(cloudfront.ErrCodeTooManyOriginGroupsPerDistribution, path, "Your request contains more origin groups than are allowed per distribution.", diag.Finding{})
+	}
+	allowed := []int64{400, 403, 404, 416, 429, 500, 502, 503, 504} // facts: cloudfront-dataplane 8
+	for i, g := range c.OriginGroups.Items {
+		at := indexed(path+".Items", i)
+		if g.Members == nil || len(g.Members.Items) != 2 {
+			return invalid(at+".Members", "The parameter Origin Group Members is invalid.", "an origin group has two members, the primary first")
+		}
+		for j, m := range g.Members.Items {
+			if targets[deref(m.OriginId)] == nil {
+				return noSuchOrigin(indexed(at+".Members.Items", j)+".OriginId", deref(m.OriginId))
+			}
+		}
+		if g.FailoverCriteria == nil || g.FailoverCriteria.StatusCodes == nil || len(g.FailoverCriteria.StatusCodes.Items) == 0 {
+			return missingArgument(at + ".FailoverCriteria.StatusCodes")
+		}
+		for _, code := range g.FailoverCriteria.StatusCodes.Items {
+			if !slices.Contains(allowed, code) {
+				return invalid(at+".FailoverCriteria.StatusCodes", "The parameter StatusCodes is invalid.", fmt.Sprintf("%d cannot trigger a failover", code))
+			}
+		}
+	}
+	for _, g := range c.OriginGroups.Items {
+		targets[deref(g.Id)] = nil
+	}
+	return nil
+}
+
+func noSuchOrigin(path, id string) error {
+	return refuse(cloudfront.ErrCodeNoSuchOrigin, path, "One or more of your origins or origin groups do not exist.", diag.Finding{
+		Because: []string{fmt.Sprintf("no origin has the id %q", id)}})
+}
+
+func checkOrigin(r store.Reader, o *cloudfront.Origin, at string) error {
+	domain := deref(o.DomainName)
+	switch {
+	case domain == "":
+		return missingArgument(at + ".DomainName")
+	case !originDomain.MatchString(domain) || len(domain) > 253:
+		return refuse(cloudfront.ErrCodeInvalidArgument, at+".DomainName", "The parameter origin name contains one or more parameters that are not valid.", diag.Finding{ // text: our words
+			Doc: docOriginDomain, Because: []string{fmt.Sprintf("%q is not a plain domain name", domain)},
+			Fixes: []string{"write the name alone, without https:// and without a path: that goes into OriginPath"}})
+	}
+	if p := deref(o.OriginPath); p != "" && (!strings.HasPrefix(p, "/") || strings.HasSuffix(p, "/") || len(p) > 255) {
+		return refuse(cloudfront.ErrCodeInvalidArgument, at+".OriginPath", "The parameter OriginPath is invalid.", diag.Finding{ // text: our words
+			Doc: docOriginDomain, Because: []string{fmt.Sprintf("%q: an origin path begins with / and does not end with one", p)}})
+	}
+	kinds := 0
+	for _, set := range []bool{o.S3OriginConfig != nil, o.CustomOriginConfig != nil, o.VpcOriginConfig != nil} {
+		if set {
+			kinds++
+		}
+	}
+	if kinds != 1 {
+		return refuse(cloudfront.ErrCodeInvalidOrigin, at, "The specified origin server does not exist or is not valid.", diag.Finding{
+			Because: []string{"an origin has exactly one of CustomOriginConfig, S3OriginConfig and VpcOriginConfig"},
+			Fixes:   []string{"add CustomOriginConfig with OriginProtocolPolicy https-only for an API"}})
+	}
+	if n := deref(or(o.ConnectionAttempts, 3)); n < 1 || n > 3 {
+		return invalid(at+".ConnectionAttempts", "The parameter ConnectionAttempts is invalid.", "1 to 3 attempts")
+	}
+	if n := deref(or(o.ConnectionTimeout, 10)); n < 1 || n > 10 {
+		return invalid(at+".ConnectionTimeout", "The parameter ConnectionTimeout is invalid.", "1 to 10 seconds")
+	}
+	if err := checkOriginHeaders(o, at); err != nil {
+		return err
+	}
+	if o.CustomOriginConfig != nil {
+		if err := checkCustomOrigin(o.CustomOriginConfig, at+".CustomOriginConfig"); err != nil {
+			return err
+		}
+	}
+	return checkAccess(r, o, at)
+}
+
+func checkCustomOrigin(c *cloudfront.CustomOriginConfig, at string) error {
+	if !slices.Contains([]string{"http-only", "match-viewer", "https-only"}, deref(c.OriginProtocolPolicy)) {
+		return invalid(at+".OriginProtocolPolicy", "The parameter OriginProtocolPolicy is invalid.", fmt.Sprintf("%q is not http-only, match-viewer or https-only", deref(c.OriginProtocolPolicy)))
+	}
+	for name, port := range map[string]int64{"HTTPPort": deref(or(c.HTTPPort, 80)), "HTTPSPort": deref(or(c.HTTPSPort, 443))} {
+		if port != 80 && port != 443 && (port < 1024 || port > 65535) {
+			return invalid(at+"."+name, fmt.Sprintf("The parameter %s is invalid.", name), fmt.Sprintf("port %d is not 80, 443 or 1024 to 65535", port))
+		}
+	}
+	if n := deref(or(c.OriginReadTimeout, 30)); n < 1 || n > 120 {
+		return refuse(cloudfront.ErrCodeInvalidOriginReadTimeout, at+".OriginReadTimeout", "The read timeout specified for the origin is not valid.", diag.Finding{})
+	}
+	if n := deref(or(c.OriginKeepaliveTimeout, 5)); n < 1 || n > 120 {
+		return refuse(cloudfront.ErrCodeInvalidOriginKeepaliveTimeout, at+".OriginKeepaliveTimeout", "The keep alive timeout specified for the origin is not valid.", diag.Finding{})
+	}
+	if c.OriginSslProtocols != nil {
+		for _, p := range c.OriginSslProtocols.Items {
+			if !slices.Contains([]string{"SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2"}, p) {
+				return refuse(cloudfront.ErrCodeInvalidProtocolSettings, at+".OriginSslProtocols", "You cannot specify SSLv3 as the minimum protocol version if you only want to support only clients that support Server Name Indication (SNI).", diag.Finding{
+					Because: []string{fmt.Sprintf("%q is not SSLv3, TLSv1, TLSv1.1 or TLSv1.2", p)}})
+			}
+		}
+	}
+	return nil
+}
+
+// checkOriginHeaders: names that an origin custom header cannot have, and limits (facts: cloudfront-dataplane 4, 5).
+func checkOriginHeaders(o *cloudfront.Origin, at string) error {
+	if o.CustomHeaders == nil {
+		return nil
+	}
+	at += ".CustomHeaders"
+	if len(o.CustomHeaders.Items) > 30 {
+		return refuse(cloudfront.ErrCodeTooManyOriginCustomHeaders, at, "Your request contains too many origin custom headers.", diag.Finding{})
+	}
+	forbidden := []string{"cache-control", "connection", "content-length", "cookie", "host", "if-match", "if-modified-since", "if-none-match",
+		"if-range", "if-unmodified-since", "max-forwards", "pragma", "proxy-authenticate", "proxy-authorization", "proxy-connection", "range",
+		"request-range", "te", "trailer", "transfer-encoding", "upgrade", "via", "x-real-ip"}
+	total := 0
+	for i, h := range o.CustomHeaders.Items {
+		name := strings.ToLower(deref(h.HeaderName))
+		path := indexed(at+".Items", i) + ".HeaderName"
+		if name == "" {
+			return missingArgument(path)
+		}
+		if slices.Contains(forbidden, name) || strings.HasPrefix(name, "x-amz-") || strings.HasPrefix(name, "x-edge-") {
+			fixes := []string{"choose another name"}
+			if name == "host" {
+				fixes = []string{"set Host in a Lambda@Edge function on origin-request", "give the API a custom domain with the viewers' name"}
+			}
+			return refuse(cloudfront.ErrCodeInvalidArgument, path, fmt.Sprintf("The parameter HeaderName contains %s that is not allowed.", deref(h.HeaderName)), diag.Finding{ // text: our words
+				Because: []string{"CloudFront does not send this header as an origin custom header"}, Fixes: fixes})
+		}
+		if len(name) > 256 || len(deref(h.HeaderValue)) > 1783 {
+			return invalid(path, "The parameter HeaderName or HeaderValue is too long.", "a name has at most 256 characters, a value 1,783") // text: our words
+		}
+		total += len(name) + len(deref(h.HeaderValue))
+	}
+	if total > 10240 {
+		return invalid(at, "The origin custom headers are too long.", "all names and values together have at most 10,240 characters") // text: our words
+	}
+	return nil
+}
+
+func checkAccess(r store.Reader, o *cloudfront.Origin, at string) error {
+	control := deref(o.OriginAccessControlId)
+	identity := ""
+	if o.S3OriginConfig != nil {
+		identity = deref(o.S3OriginConfig.OriginAccessIdentity)
+	}
+	if control != "" && identity != "" {
+		return refuse(cloudfront.ErrCodeIllegalOriginAccessConfiguration, at, "An origin cannot contain both an origin access control (OAC) and an origin access identity (OAI).", diag.Finding{
+			Fixes: []string{`set S3OriginConfig.OriginAccessIdentity to "" and keep OriginAccessControlId`}})
+	}
+	if control != "" {
+		if _, ok := resource.OriginAccessControls.Get(r, global, control); !ok {
+			return refuse(cloudfront.ErrCodeInvalidOriginAccessControl, at+".OriginAccessControlId", "The origin access control is not valid.", diag.Finding{
+				Because: []string{fmt.Sprintf("there is no origin access control %q", control)}})
+		}
+	}
+	if identity == "" {
+		return nil
+	}
+	id, ok := strings.CutPrefix(identity, "origin-access-identity/cloudfront/")
+	if _, exists := resource.OriginAccessIdentities.Get(r, global, id); !ok || !exists {
+		return refuse(cloudfront.ErrCodeInvalidOriginAccessIdentity, at+".S3OriginConfig.OriginAccessIdentity", "The origin access identity is not valid or doesn't exist.", diag.Finding{
+			Because: []string{"want origin-access-identity/cloudfront/ID of an identity that exists, got " + identity}})
+	}
+	return nil
+}
