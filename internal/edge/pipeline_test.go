@@ -122,7 +122,9 @@ func ask(s *Service, r *message.Request) *reply {
 	return out
 }
 
-func (r *reply) xcache() string { return strings.TrimSuffix(r.Header.Get("X-Cache"), " from cloudfront") }
+func (r *reply) xcache() string {
+	return strings.TrimSuffix(r.Header.Get("X-Cache"), " from cloudfront")
+}
 
 func withHeader(status int, body string, fields ...string) func(*FetchRequest) (*message.Response, error) {
 	return func(r *FetchRequest) (*message.Response, error) {
@@ -247,7 +249,9 @@ func TestOriginErrors(t *testing.T) {
 		FetchProtocol: {502, sentenceClosed},
 	} {
 		w, s := newWorld(testPlan(f, ttl))
-		w.origin = func(*FetchRequest) (*message.Response, error) { return nil, &FetchError{Kind: kind, Err: errors.New("x")} }
+		w.origin = func(*FetchRequest) (*message.Response, error) {
+			return nil, &FetchError{Kind: kind, Err: errors.New("x")}
+		}
 		r := ask(s, get("/"))
 		if r.Status != want.status || !strings.Contains(r.body, "\n"+want.sentence+"\n") || r.xcache() != "Error" {
 			t.Errorf("kind %d: %d %q", kind, r.Status, r.body)
