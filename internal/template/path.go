@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/foregate/foregate/internal/diag"
 )
 
 // Step is one step of a path: the entry Key of a map, or the element Index of a list when IsIndex is set.
@@ -112,4 +114,31 @@ func (v *Value) Find(steps []Step) (*Value, int) {
 		v = next
 	}
 	return v, len(steps)
+}
+
+// Lookup finds where a path, counted from root, stands in the file. It is false when there is no such value; the position is
+// then that of the nearest ancestor that exists. An entry of a map is found at its key, an element of a list at its value.
+func Lookup(root *Value, path string) (diag.Position, bool) {
+	if root == nil {
+		return diag.Position{}, false
+	}
+	steps, err := ParsePath(path)
+	if err != nil {
+		return root.NamePosition(), false
+	}
+	v, n := root.Find(steps)
+	return v.NamePosition(), n == len(steps)
+}
+
+// NamePosition is where people look for v: at its key when it is an entry of a map, else at its Position.
+func (v *Value) NamePosition() diag.Position {
+	if v == nil {
+		return diag.Position{}
+	}
+	if p := v.place.Parent; p != nil && p.Kind == Map {
+		if f := p.Field(v.place.Key); f != nil && f.Value == v {
+			return f.KeyPosition
+		}
+	}
+	return v.Position
 }

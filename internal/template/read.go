@@ -92,6 +92,9 @@ type lines struct {
 	file   string
 	data   []byte
 	starts []int
+	// offset, line and column are those of the last answer: most questions go on from there, and a generated JSON text may
+	// be one line of a megabyte.
+	offset, line, column int
 }
 
 func newLines(file string, data []byte) *lines {
@@ -115,7 +118,12 @@ func (l *lines) position(offset int) diag.Position {
 			hi = mid
 		}
 	}
-	return diag.Position{File: l.file, Line: lo + 1, Column: utf8.RuneCount(l.data[l.starts[lo]:offset]) + 1}
+	from, column := l.starts[lo], 1
+	if l.line == lo+1 && l.offset <= offset {
+		from, column = l.offset, l.column
+	}
+	l.offset, l.line, l.column = offset, lo+1, column+utf8.RuneCount(l.data[from:offset])
+	return diag.Position{File: l.file, Line: l.line, Column: l.column}
 }
 
 // builder counts values and depth, and refuses a key that a map already has.

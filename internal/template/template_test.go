@@ -227,3 +227,14 @@ func FuzzRead(f *testing.F) {
 		})
 	})
 }
+
+// A generated JSON text is one line: places must not be counted from its start each time.
+func BenchmarkReadOneLine(b *testing.B) {
+	data := []byte(`{"a":[` + strings.Repeat(`"x",`, 100_000) + `1]}`)
+	b.SetBytes(int64(len(data)))
+	for b.Loop() {
+		if _, err := Read("b", data, Limits{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/foregate/foregate/internal/diag"
 )
@@ -290,4 +291,13 @@ type Resource struct {
 	Position diag.Position
 	// Properties is a map, empty when the template has none. Its paths begin with Resources.LogicalID.Properties.
 	Properties *Value
+}
+
+// Lookup finds where a property stands in the file, as Lookup does. The path is a whole one, Resources.Site.Properties.A.B, or
+// one within the properties, A.B.
+func (r *Resource) Lookup(path string) (diag.Position, bool) {
+	if rest, ok := strings.CutPrefix(path, r.Properties.Path()); ok && (rest == "" || rest[0] == '.' || rest[0] == '[') {
+		path = strings.TrimPrefix(rest, ".")
+	}
+	return Lookup(r.Properties, path)
 }

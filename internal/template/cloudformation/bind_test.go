@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/foregate/foregate/internal/diag"
@@ -286,3 +287,18 @@ type failing struct{ err error }
 
 func (f failing) Ref(string) (any, error)            { return nil, f.err }
 func (f failing) GetAtt(string, string) (any, error) { return nil, f.err }
+
+func TestInstancesAreSharedBetweenGoroutines(t *testing.T) {
+	in := bind(t, head+"!Sub '${Env}-${Other}-${Password}'\n", environment())
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 50 {
+				if res, err := in.Evaluate("R", resources); err != nil || res.Properties.Get("P").Text != "dev-other-bucket-hunter2" {
+					t.Error(res, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}

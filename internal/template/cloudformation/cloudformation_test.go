@@ -338,7 +338,7 @@ func TestLookup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if pos, ok := LookupIn(res.Properties, "P.L[1].Deep"); pos.String() != "t.yaml:25:31" || !ok {
+	if pos, ok := res.Lookup("P.L[1].Deep"); pos.String() != "t.yaml:25:31" || !ok {
 		t.Error(pos, ok)
 	}
 	deep := res.Properties.Get("P").Get("L").Items[1].Get("Deep")

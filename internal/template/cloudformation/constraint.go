@@ -35,7 +35,7 @@ func (b *BoundParameter) check(where spot) *diag.Finding {
 	re, err := regexp.Compile(`^(?:` + b.AllowedPattern + `)$`)
 	if err != nil {
 		return &diag.Finding{
-			Code: diag.InvalidParameter, Severity: diag.Warning, Path: where.path + ".AllowedPattern", Position: positionOf(b.Parameter.Value.Get("AllowedPattern")),
+			Code: diag.InvalidParameter, Severity: diag.Warning, Path: where.path + ".AllowedPattern", Position: b.Parameter.Value.Get("AllowedPattern").NamePosition(),
 			Message: fmt.Sprintf("the pattern %q of parameter %s is not checked here", b.AllowedPattern, b.Name),
 			Because: []string{"CloudFormation uses Java's regular expressions; this one has something that Go's do not", err.Error()},
 		}

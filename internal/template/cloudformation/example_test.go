@@ -47,7 +47,7 @@ func Example() {
 		return
 	}
 	fmt.Println(res.Properties)
-	pos, ok := cloudformation.LookupIn(res.Properties, "DistributionConfig.Origins[0].DomainName")
+	pos, ok := res.Lookup("Resources.Site.Properties.DistributionConfig.Origins[0].DomainName")
 	fmt.Println(pos, ok)
 	fmt.Println(t.Lookup("Resources.Site.Properties.DistributionConfig.Origins[0].Nothing.Here"))
 	// Output:

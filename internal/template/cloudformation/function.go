@@ -38,7 +38,7 @@ func functionTable() map[string]*function {
 	logic := inCondition | inRule
 	return map[string]*function{
 		"Ref":             {where: inValue | logic, shape: shapeRef},
-		"Condition":       {where: logic, shape: shapeCondition},
+		"Condition":       {where: inCondition, shape: shapeCondition},
 		"Fn::GetAtt":      {where: inValue, shape: shapeGetAtt},
 		"Fn::Sub":         {where: inValue | inCondition, shape: shapeSub},
 		"Fn::Join":        {where: inValue | inCondition, shape: shapeJoin},
@@ -85,7 +85,7 @@ func call(v *template.Value, ctx context) (name string, arg *template.Value, ok 
 	f := v.Fields[0]
 	switch {
 	case f.Key == "Ref", strings.HasPrefix(f.Key, "Fn::") && !strings.HasPrefix(f.Key, loopPrefix):
-	case f.Key == "Condition" && ctx&(inCondition|inRule) != 0:
+	case f.Key == "Condition" && ctx&inCondition != 0:
 	default:
 		return "", nil, false
 	}

@@ -173,7 +173,7 @@ func (in *Instance) via(id, next string) string {
 		})
 	}
 	if where == "" && slices.Contains(r.DependsOn, next) {
-		where = fmt.Sprintf(" by DependsOn (%s)", positionOf(r.Value.Get("DependsOn")))
+		where = fmt.Sprintf(" by DependsOn (%s)", r.Value.Get("DependsOn").NamePosition())
 	}
 	return where
 }

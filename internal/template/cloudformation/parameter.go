@@ -65,7 +65,7 @@ var awsTypes = []string{
 }
 
 func knownType(t string) bool {
-	if slices.Contains([]string{"String", "Number", "List<Number>", "CommaDelimitedList", "AWS::SSM::Parameter::Name"}, t) {
+	if slices.Contains([]string{"String", "Number", "List<Number>", "List<String>", "CommaDelimitedList", "AWS::SSM::Parameter::Name"}, t) {
 		return true
 	}
 	element := func(t string) string {

@@ -322,7 +322,7 @@ func (u *unresolved) finding() *diag.Finding {
 			f.Fixes = append(f.Fixes, u.t.nameFix(name))
 		}
 	}
-	for _, s := range u.spots[1:] {
+	for _, s := range u.spots[1:min(len(u.spots), 10)] {
 		because(f, "also named at %s", s.pos)
 	}
 	return f

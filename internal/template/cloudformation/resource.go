@@ -10,7 +10,7 @@ import (
 
 var resourceAttributes = []string{
 	"Type", "Properties", "DependsOn", "Condition", "DeletionPolicy", "UpdateReplacePolicy", "UpdatePolicy", "CreationPolicy",
-	"Metadata", "Version", // Version: of custom resources' types, [CFN23] aws-resource-cfn-customresource
+	"Metadata",
 }
 
 func (p *parser) resources() {
@@ -72,7 +72,7 @@ func (p *parser) resourceAttribute(r *Resource, e template.Field) {
 		return v
 	}
 	switch e.Key {
-	case "Type", "Version":
+	case "Type":
 	case "Properties":
 		r.Properties = mapOnly()
 	case "Metadata":

@@ -111,7 +111,7 @@ func nearest(name string, names map[string]string) string {
 
 func nullFinding(v *template.Value) *diag.Finding {
 	path := v.Path()
-	return refused(spot{positionOf(v), path}, fmt.Sprintf("[%s] 'null' values are not allowed in templates", pointer(path)),
+	return refused(spot{v.NamePosition(), path}, fmt.Sprintf("[%s] 'null' values are not allowed in templates", pointer(path)),
 		"give the entry a value, or remove it; in YAML check the indentation of what follows")
 }
 

@@ -167,28 +167,5 @@ func (t *Template) HasTransform(name string) bool {
 // Lookup finds where a path such as Resources.Site.Properties.DistributionConfig.Origins[0].DomainName stands in the file.
 // It is false when there is no such value; the position is then that of the nearest ancestor that exists. An entry of a map
 // is found at its key, an element of a list at its value. Where functions compute part of the way, the place is that of the
-// function: use LookupIn with evaluated properties to see through them.
-func (t *Template) Lookup(path string) (diag.Position, bool) { return LookupIn(t.Root, path) }
-
-// LookupIn is Template.Lookup within any tree, such as the evaluated properties of a resource; the path counts from its root.
-func LookupIn(root *template.Value, path string) (diag.Position, bool) {
-	steps, err := template.ParsePath(path)
-	if err != nil || root == nil {
-		return positionOf(root), false
-	}
-	v, n := root.Find(steps)
-	return positionOf(v), n == len(steps)
-}
-
-// positionOf prefers the key of an entry: that is what people look for.
-func positionOf(v *template.Value) diag.Position {
-	if v == nil {
-		return diag.Position{}
-	}
-	if p := v.Place().Parent; p != nil && p.Kind == template.Map {
-		if f := p.Field(v.Place().Key); f != nil && f.Value == v {
-			return f.KeyPosition
-		}
-	}
-	return v.Position
-}
+// function: template.Resource.Lookup sees through them.
+func (t *Template) Lookup(path string) (diag.Position, bool) { return template.Lookup(t.Root, path) }
