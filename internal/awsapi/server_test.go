@@ -143,7 +143,7 @@ func s3Error(code, text, resource string) string {
 		`</Resource><RequestId>ID1</RequestId><HostId>aWQtMWlkLTE=</HostId></Error>`
 }
 
-//budget: a table of cases
+// budget: a table of cases
 func TestServer(t *testing.T) {
 	const distributions = "/2020-05-31/distribution"
 	tests := []struct {
@@ -189,6 +189,10 @@ func TestServer(t *testing.T) {
 			want: `[1]`, fields: message.Header{{Name: "X-Amz-Function-Error", Value: "arn:aws:lambda:eu-west-1:000000000000:function:f"}}},
 		{name: "lambda validation", service: "lambda", method: "POST", target: "/2015-03-31/functions", body: `{"FunctionName":"f","Role":"arn:aws:iam::000000000000:role/r","Code":{},"Timeout":0}`, status: 400,
 			want: `{"message":"1 validation error detected: Value '0' at 'timeout' failed to satisfy constraint: Member must have value greater than or equal to 1"}`},
+		{name: "lambda sensitive map", service: "lambda", method: "POST", target: "/2015-03-31/functions", body: `{"FunctionName":"f","Role":"arn:aws:iam::000000000000:role/r","Code":{},"Environment":{"Variables":{"A":"secret"}}}`, status: 400,
+			want: `{"message":"1 validation error detected: Value at 'environment.variables' failed to satisfy constraint: Map keys must satisfy constraint: [Member must satisfy regular expression pattern: [a-zA-Z]([a-zA-Z0-9_])+]"}`},
+		{name: "list of enumerated values", service: "cloudformation", method: "POST", target: "/", body: "Action=CreateStack&Version=2010-05-15&StackName=s&Capabilities.member.1=X", status: 400,
+			want: `<ErrorResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"><Error><Type>Sender</Type><Code>ValidationError</Code><Message>1 validation error detected: Value '[X]' at 'capabilities' failed to satisfy constraint: Member must satisfy constraint: [Member must satisfy enum value set: [CAPABILITY_IAM, CAPABILITY_NAMED_IAM, CAPABILITY_AUTO_EXPAND]]</Message></Error><RequestId>id-1</RequestId></ErrorResponse>`},
 		{name: "lambda type", service: "lambda", method: "POST", target: "/2015-03-31/functions", body: `{"FunctionName":1}`, status: 400,
 			want: `{"message":"NUMBER_VALUE can not be converted to a String"}`, fields: message.Header{{Name: "x-amzn-ErrorType", Value: "SerializationException"}}},
 		{name: "json", service: "logs", method: "POST", target: "/", body: `{"logGroupName":"g"}`, header: message.Header{{Name: "X-Amz-Target", Value: "Logs_20140328.CreateLogGroup"}}, status: 200, want: ``,

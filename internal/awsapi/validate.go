@@ -58,10 +58,15 @@ func (c *checker) add(s *Shape, value, path, format string, args ...any) {
 		return
 	}
 	shown := "Value " + value + " at"
-	if s.Sensitive && value != "null" {
+	if hidden(s) && value != "null" {
 		shown = "Value at"
 	}
 	c.violations = append(c.violations, fmt.Sprintf("%s '%s' failed to satisfy constraint: %s", shown, path, fmt.Sprintf(format, args...)))
+}
+
+// hidden tells whether a value must not be shown: the model calls it or its entries sensitive.
+func hidden(s *Shape) bool {
+	return s.Sensitive || s.Kind == List && hidden(s.Elem) || s.Kind == Map && (hidden(s.Key) || hidden(s.Value))
 }
 
 func (c *checker) structure(v reflect.Value, s *Shape, path string, bodyOnly bool) {
@@ -94,16 +99,19 @@ func (c *checker) value(v reflect.Value, s *Shape, path string) {
 		c.structure(v, s, path, false)
 	case List:
 		c.size(s, showList(v), path, v.Len())
+		broken := false
 		for i := range v.Len() {
-			c.element(v.Index(i), s.Elem, path+"."+strconv.Itoa(i+1)+".member")
+			if s.Elem.Kind == Structure || s.Elem.Kind == List || s.Elem.Kind == Map {
+				c.element(v.Index(i), s.Elem, path+"."+strconv.Itoa(i+1)+".member")
+			} else {
+				broken = broken || c.breaks(v.Index(i), s.Elem)
+			}
+		}
+		if broken {
+			c.add(s, showList(v), path, "Member must satisfy constraint: [%s]", constraints(s.Elem))
 		}
 	case Map:
-		c.size(s, "'{…}'", path, v.Len())
-		for _, k := range sortedKeys(v) {
-			at := path + "." + k.String() + ".member"
-			c.text(k.String(), s.Key, at)
-			c.element(v.MapIndex(k), s.Value, at)
-		}
+		c.mapping(v, s, path)
 	case String:
 		c.text(v.String(), s, path)
 	case Blob:
@@ -113,6 +121,59 @@ func (c *checker) value(v reflect.Value, s *Shape, path string) {
 	case Float, Double:
 		c.number(v.Float(), s, path)
 	}
+}
+
+// mapping reports all keys, and all values, in one violation each.
+func (c *checker) mapping(v reflect.Value, s *Shape, path string) {
+	c.size(s, showMap(v), path, v.Len())
+	keys, values := false, false
+	for _, k := range sortedKeys(v) {
+		keys = keys || c.breaks(k, s.Key)
+		if s.Value.Kind == Structure || s.Value.Kind == List || s.Value.Kind == Map {
+			c.element(v.MapIndex(k), s.Value, path+"."+k.String()+".member")
+		} else {
+			values = values || c.breaks(v.MapIndex(k), s.Value)
+		}
+	}
+	if keys {
+		c.add(s, showMap(v), path, "Map keys must satisfy constraint: [%s]", constraints(s.Key))
+	}
+	if values {
+		c.add(s, showMap(v), path, "Map value must satisfy constraint: [%s]", constraints(s.Value))
+	}
+}
+
+// breaks tells whether a scalar breaks a constraint of its shape.
+func (c *checker) breaks(v reflect.Value, s *Shape) bool {
+	if v.Kind() == reflect.Interface {
+		return false
+	}
+	one := checker{checks: c.checks}
+	one.value(v, s, "")
+	return len(one.violations) > 0
+}
+
+// constraints lists what holds for the entries of a list or map, in the words of the services' framework: the
+// longest, the shortest, the pattern (CloudFormation for Capabilities, Lambda for Environment.Variables).
+func constraints(s *Shape) string {
+	if len(s.Enum) > 0 {
+		return "Member must satisfy enum value set: [" + strings.Join(s.Enum, ", ") + "]"
+	}
+	noun := "length"
+	if s.Kind != String && s.Kind != Blob {
+		noun = "value"
+	}
+	var parts []string
+	if s.Max != nil {
+		parts = append(parts, "Member must have "+noun+" less than or equal to "+formatFloat(*s.Max))
+	}
+	if s.Min != nil {
+		parts = append(parts, "Member must have "+noun+" greater than or equal to "+formatFloat(*s.Min))
+	}
+	if s.Pattern != "" {
+		parts = append(parts, "Member must satisfy regular expression pattern: "+s.Pattern)
+	}
+	return strings.Join(parts, ", ")
 }
 
 func (c *checker) element(v reflect.Value, s *Shape, path string) {
@@ -181,6 +242,21 @@ func showList(v reflect.Value) string {
 		}
 	}
 	return "'[" + strings.Join(parts, ", ") + "]'"
+}
+
+func showMap(v reflect.Value) string {
+	var parts []string
+	for i, k := range sortedKeys(v) {
+		if i == 20 {
+			break
+		}
+		value := "…"
+		if e := reflect.Indirect(v.MapIndex(k)); e.IsValid() && e.Kind() == reflect.String {
+			value = clip(e.String())
+		}
+		parts = append(parts, clip(k.String())+"="+value)
+	}
+	return "'{" + strings.Join(parts, ", ") + "}'"
 }
 
 // clip shortens a value for an error text.
