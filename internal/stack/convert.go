@@ -156,13 +156,16 @@ func (c *converter) object(dst reflect.Value, shape *awsapi.Shape, v *template.V
 	dst.Set(ptr)
 }
 
-// setQuantity fills the Quantity beside Items.
+// setQuantity fills the Quantity beside Items, and Enabled where the two have it (trusted signers and key groups).
 func setQuantity(s reflect.Value) {
 	q, items := s.FieldByName("Quantity"), s.FieldByName("Items")
 	if !q.IsValid() || !items.IsValid() || items.Kind() != reflect.Slice || q.Type() != reflect.TypeFor[*int64]() {
 		return
 	}
 	q.Set(reflect.ValueOf(new(int64(items.Len()))))
+	if e := s.FieldByName("Enabled"); e.IsValid() && e.Type() == reflect.TypeFor[*bool]() && e.IsNil() {
+		e.Set(reflect.ValueOf(new(items.Len() > 0)))
+	}
 }
 
 func (c *converter) list(dst reflect.Value, shape *awsapi.Shape, v *template.Value) {

@@ -102,3 +102,11 @@ func missing(r *request, key string) error {
 		AWSError: &diag.AWSError{Code: "ValidationError", Status: 400, Message: text},
 	}}}
 }
+
+// text returns the text of an entry of v, "" when it is not there.
+func text(v *template.Value, key string) string {
+	if e := v.Get(key); e.IsScalar() {
+		return e.Text
+	}
+	return ""
+}
