@@ -288,6 +288,16 @@ type failing struct{ err error }
 func (f failing) Ref(string) (any, error)            { return nil, f.err }
 func (f failing) GetAtt(string, string) (any, error) { return nil, f.err }
 
+func TestPropertiesAsAWhole(t *testing.T) {
+	const text = "Conditions: {C: !Equals [%s]}\nResources:\n  A: {Type: X, Properties: !If [C, {A: b}, !Ref AWS::NoValue]}\n"
+	for operands, want := range map[string]string{"a, a": `{"A":"b"}`, "a, b": `{}`} {
+		res, err := bind(t, fmt.Sprintf(text, operands), environment()).Evaluate("A", nil)
+		if err != nil || res.Properties.String() != want || res.Properties.Path() != "Resources.A.Properties" {
+			t.Error(res, err)
+		}
+	}
+}
+
 func TestInstancesAreSharedBetweenGoroutines(t *testing.T) {
 	in := bind(t, head+"!Sub '${Env}-${Other}-${Password}'\n", environment())
 	var wg sync.WaitGroup

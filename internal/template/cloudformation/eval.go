@@ -37,15 +37,17 @@ func (in *Instance) Evaluate(id string, r Resolver) (*template.Resource, error) 
 	}
 	root := template.Place{Root: "Resources." + id + ".Properties"}
 	out := &template.Resource{LogicalID: id, Type: res.Type, Position: res.Position}
-	if res.Properties == nil {
-		out.Properties = template.New(template.Map, res.Position, root)
-		return out, nil
+	var v *template.Value
+	if res.Properties != nil {
+		var err error
+		if v, err = in.EvaluateValue(res.Properties, root, r); err != nil {
+			return nil, err
+		}
 	}
-	v, err := in.EvaluateValue(res.Properties, root, r)
-	if err != nil {
-		return nil, err
+	if v == nil {
+		v = template.New(template.Map, res.Position, root)
 	}
-	if v == nil || v.Kind != template.Map {
+	if v.Kind != template.Map {
 		return nil, refused(at(res.Properties), fmt.Sprintf("Template format error: [%s] Every Properties member must be an object.",
 			pointer(res.Properties.Path()))) // our words
 	}

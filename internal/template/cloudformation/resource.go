@@ -91,13 +91,12 @@ func (p *parser) resourceAttribute(r *Resource, e template.Field) {
 		r.DeletionPolicy = p.policy(v, e.Key, []string{"Delete", "Retain", "RetainExceptOnCreate", "Snapshot"})
 	case "UpdateReplacePolicy":
 		r.UpdateReplacePolicy = p.policy(v, e.Key, []string{"Delete", "Retain", "Snapshot"})
+	case "Fn::Transform":
+		p.found.add(transformFinding(r.Value))
 	default:
-		f := refused(spot{e.KeyPosition, v.Path()}, "Invalid template resource property '"+e.Key+"'",
-			"a resource has "+strings.Join(resourceAttributes, ", "))
-		if e.Key != "Fn::Transform" {
-			f.Fixes = append([]string{"indent " + e.Key + " to stand under Properties, if it is a property"}, f.Fixes...)
-		}
-		p.found.add(f)
+		p.found.add(refused(spot{e.KeyPosition, v.Path()}, "Invalid template resource property '"+e.Key+"'",
+			"indent "+e.Key+" to stand under Properties, if it is a property",
+			"a resource has "+strings.Join(resourceAttributes, ", ")))
 	}
 }
 
