@@ -18,6 +18,9 @@ import (
 // linger is how long a connection waits for its next request before it gives its buffer back and waits without.
 const linger = 2 * time.Second
 
+// spareFields is room for fields that a handler adds to a request.
+const spareFields = 12
+
 type serverConn struct {
 	wire
 	o         Options
@@ -175,10 +178,10 @@ func (c *serverConn) startOfHead() (bool, *Error) {
 	b := c.buf[c.r:c.w]
 	if len(b) > 0 && b[0] == '\r' {
 		switch {
+		case c.skipped || len(b) > 1 && b[1] != '\n':
+			return false, malformed("invalid method")
 		case len(b) == 1:
 			return false, nil
-		case b[1] != '\n' || c.skipped:
-			return false, malformed("invalid method")
 		}
 		c.skipped = true
 		c.consume(2)
@@ -220,6 +223,9 @@ func (c *serverConn) parseHead(n int) *Error {
 // exchange gives the request to its handler and sends the answer. It returns whether another request may follow.
 func (c *serverConn) exchange(ctx context.Context) bool {
 	p, r := &c.p, &c.req
+	if need := len(p.fields) + spareFields; cap(c.fields) < need {
+		c.fields = make(message.Header, 0, need)
+	}
 	c.fields = append(c.fields[:0], p.fields...)
 	*r = message.Request{
 		Method: p.method, Scheme: c.o.Scheme, Host: p.host, Path: p.path, Query: p.query, HasQuery: p.hasQuery,
@@ -248,9 +254,6 @@ func (c *serverConn) exchange(ctx context.Context) bool {
 	c.watch.begin()
 	defer c.watch.pause()
 	resp := c.call(ctx, h, r)
-	if cap(r.Header) > cap(c.fields) && cap(r.Header) < 128 {
-		c.fields = r.Header // keep the room that the handler needed
-	}
 	if t != nil {
 		return c.answerUpgrade(ctx, resp, t)
 	}

@@ -119,6 +119,7 @@ func (c *serverConn) answerUpgrade(ctx context.Context, resp *message.Response, 
 		}
 		return false
 	}
+	c.watch.pause() // in a tunnel, a client that has ended its own direction is not gone
 	_ = c.conn.SetDeadline(time.Time{})
 	c.readBy, c.writeBy = time.Time{}, time.Time{}
 	if peer != nil {
