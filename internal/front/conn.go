@@ -45,6 +45,7 @@ func (f *Front) Serve(ctx context.Context, ln net.Listener) error {
 	if ctx.Err() != nil {
 		err = nil
 	}
+	f.stopping.Store(true)
 	f.stop()
 	done := make(chan struct{})
 	go func() {
@@ -102,27 +103,40 @@ func (f *Front) track(c *conn) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.conns[c] = struct{}{}
+	for range 2 { // twice, so as to catch up after connections were busy
+		old := f.oldestIdle()
+		if old == nil {
+			return
+		}
+		delete(f.conns, old)
+		_ = old.nc.Close()
+	}
+}
+
+// oldestIdle returns a connection to be closed when more than MaxIdle are idle, as far as a sample can tell. It is called
+// with the lock.
+func (f *Front) oldestIdle() *conn {
 	if len(f.conns) <= f.opts.MaxIdle {
-		return
+		return nil
 	}
 	var oldest *conn
 	seen, idle := 0, 0
-	for o := range f.conns { // in random order
-		if seen++; seen > sample {
-			seen--
+	for c := range f.conns { // in random order
+		if seen == sample {
 			break
 		}
-		if o.active.Load() != 0 {
+		seen++
+		if c.active.Load() != 0 {
 			continue
 		}
-		if idle++; oldest == nil || o.last.Load() < oldest.last.Load() {
-			oldest = o
+		if idle++; oldest == nil || c.last.Load() < oldest.last.Load() {
+			oldest = c
 		}
 	}
-	if oldest != nil && idle*len(f.conns) > f.opts.MaxIdle*seen {
-		delete(f.conns, oldest)
-		_ = oldest.nc.Close()
+	if idle*len(f.conns) <= f.opts.MaxIdle*seen {
+		return nil
 	}
+	return oldest
 }
 
 func (f *Front) untrack(c *conn) {
@@ -141,10 +155,12 @@ func (f *Front) closeAll() {
 }
 
 // speak finds out the protocol of a connection, or of a tunnel in one, and serves it until it ends.
-func (f *Front) speak(ctx context.Context, nc net.Conn, v *visit) {
-	defer nc.Close()
-	_ = nc.SetReadDeadline(time.Now().Add(f.opts.HandshakeTimeout))
-	nc, first, err := sniff(nc)
+func (f *Front) speak(ctx context.Context, raw net.Conn, v *visit) {
+	defer raw.Close()
+	_ = raw.SetReadDeadline(time.Now().Add(f.opts.HandshakeTimeout))
+	wake := context.AfterFunc(f.drain, func() { _ = raw.SetReadDeadline(time.Unix(1, 0)) }) // nothing has begun
+	nc, first, err := sniff(raw)
+	wake()
 	if err != nil {
 		return
 	}

@@ -76,6 +76,7 @@ type Front struct {
 
 	drain    context.Context // done when no further request is wanted
 	stop     context.CancelFunc
+	stopping atomic.Bool  // set just before drain is done
 	accepted atomic.Int64 // connections so far: the clock by which idle ones are aged
 	wg       sync.WaitGroup
 	mu       sync.Mutex

@@ -76,6 +76,9 @@ func (f *Front) serve(ctx context.Context, v *visit, r *message.Request) *messag
 			resp.Header = append(resp.Header.Clone(), message.Field{Name: explanationHeader, Value: address})
 		}
 	}
+	if resp != nil && f.stopping.Load() {
+		resp.Close = true
+	}
 	answered = true
 	return h.attach(resp, v.reuse)
 }
