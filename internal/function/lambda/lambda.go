@@ -293,41 +293,51 @@ func (rt *Runtime) allPools() []*pool {
 	return pools
 }
 
+// trySlot takes the right to have one more process, if there is one.
+func (rt *Runtime) trySlot() bool {
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
+	if rt.closed || rt.used >= rt.opts.MaxProcesses {
+		return false
+	}
+	rt.used++
+	return true
+}
+
 // slot waits for the right to have one more process. When the limit is reached it ends an idle worker of any function.
 func (rt *Runtime) slot(ctx context.Context) error {
-	rt.mu.Lock()
-	if rt.closed {
-		rt.mu.Unlock()
-		return errClosed
+	if rt.trySlot() {
+		return nil
 	}
+	granted := make(chan struct{}, 1)
+	rt.mu.Lock()
 	if rt.used < rt.opts.MaxProcesses {
 		rt.used++
 		rt.mu.Unlock()
 		return nil
 	}
-	granted := make(chan struct{}, 1)
 	rt.slotWaiters = append(rt.slotWaiters, granted)
-	rt.hungry.Add(1)
 	rt.mu.Unlock()
-	defer rt.hungry.Add(-1)
 	rt.endOldest()
+	err := errClosed
 	select {
 	case <-granted:
 		return nil
 	case <-rt.ended:
 	case <-ctx.Done():
+		err = context.Cause(ctx)
 	}
 	rt.mu.Lock()
 	for i, c := range rt.slotWaiters {
 		if c == granted {
 			rt.slotWaiters = append(rt.slotWaiters[:i], rt.slotWaiters[i+1:]...)
 			rt.mu.Unlock()
-			return context.Cause(ctx)
+			return err
 		}
 	}
 	rt.mu.Unlock()
-	rt.freeSlot()
-	return context.Cause(ctx)
+	rt.freeSlot() // it was granted meanwhile
+	return err
 }
 
 // endOldest ends the worker that has been idle for longest, if there is any.

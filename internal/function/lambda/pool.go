@@ -30,10 +30,15 @@ type pool struct {
 	waiters []chan grant
 	// live counts workers that exist or are being started, starting those among them that are not ready.
 	live, starting int
-	inflight       int
-	served         uint64
-	closed         bool
-	scratch        string
+	// held counts the processes that the pool has a slot for, hungry the starts that wait for one.
+	held, hungry int
+	// wait ends when no invocation waits any more, and with it the starts that wait for a slot.
+	wait     context.Context
+	endWait  context.CancelCauseFunc
+	inflight int
+	served   uint64
+	closed   bool
+	scratch  string
 }
 
 // grant is what a waiting invocation gets: a worker, or the answer of a worker that could not be started.
@@ -76,6 +81,10 @@ func (p *pool) enter() (*worker, chan grant, error) {
 	for len(p.idle) > 0 {
 		w := p.idle[len(p.idle)-1]
 		p.idle = p.idle[:len(p.idle)-1]
+		if w.stale() {
+			w.kill()
+			continue
+		}
 		if w.claim() {
 			p.standby()
 			return w, nil, nil
@@ -129,6 +138,7 @@ func (p *pool) take(ctx context.Context) grant {
 	for i, c := range p.waiters {
 		if c == queue {
 			p.waiters = append(p.waiters[:i], p.waiters[i+1:]...)
+			p.queueShrunk()
 			p.count(-1)
 			p.mu.Unlock()
 			return grant{err: err}
@@ -179,22 +189,14 @@ func (p *pool) startOne(standby bool) {
 
 // start brings one worker up, within the limits of the machine.
 func (p *pool) start(standby bool) {
-	ctx, cancel := context.WithTimeoutCause(context.Background(), p.rt.opts.QueueTimeout,
-		throttled("ConcurrentInvocationLimitExceeded"))
-	err := p.rt.slot(ctx)
-	cancel()
-	if err == nil && !standby && !p.wanted() {
-		p.rt.freeSlot()
-		p.notStarted(grant{err: errReleased})
-		return
-	}
+	err := p.slot(standby)
 	if err != nil {
 		p.notStarted(grant{err: err})
 		return
 	}
 	w, failed, err := p.bringUp()
 	if w == nil {
-		p.rt.freeSlot()
+		p.freeSlot()
 		p.notStarted(grant{failed: failed, err: err})
 		return
 	}
@@ -213,11 +215,60 @@ func (p *pool) start(standby bool) {
 	p.mu.Unlock()
 }
 
-// wanted tells whether an invocation still waits.
-func (p *pool) wanted() bool {
+// errNotWanted ends a start that no invocation needs any more.
+var errNotWanted = errors.New("no invocation waits for a worker")
+
+// slot takes a slot for one process, waiting for it when an invocation does.
+func (p *pool) slot(standby bool) error {
+	p.mu.Lock()
+	if !standby && len(p.waiters) == 0 || p.closed {
+		p.mu.Unlock()
+		return errNotWanted
+	}
+	ok := p.rt.trySlot()
+	if ok {
+		p.held++
+		p.mu.Unlock()
+		return nil
+	}
+	if standby {
+		p.mu.Unlock()
+		return errNotWanted
+	}
+	if p.wait == nil {
+		p.wait, p.endWait = context.WithCancelCause(context.Background())
+	}
+	wait := p.wait
+	p.hungry++
+	p.rt.hungry.Add(1)
+	p.mu.Unlock()
+
+	ctx, cancel := context.WithTimeoutCause(wait, p.rt.opts.QueueTimeout, throttled("ConcurrentInvocationLimitExceeded"))
+	err := p.rt.slot(ctx)
+	cancel()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return len(p.waiters) > 0 && !p.closed
+	p.hungry--
+	p.rt.hungry.Add(-1)
+	if err == nil {
+		p.held++
+	}
+	return err
+}
+
+func (p *pool) freeSlot() {
+	p.mu.Lock()
+	p.held--
+	p.mu.Unlock()
+	p.rt.freeSlot()
+}
+
+// queueShrunk ends the starts that wait for a slot when no invocation waits any more. The caller holds p.mu.
+func (p *pool) queueShrunk() {
+	if len(p.waiters) == 0 && p.wait != nil {
+		p.endWait(errNotWanted)
+		p.wait = nil
+	}
 }
 
 // notStarted undoes startOne and tells the invocation that has waited for longest.
@@ -225,7 +276,9 @@ func (p *pool) notStarted(g grant) {
 	p.mu.Lock()
 	p.starting--
 	p.live--
-	p.answerOne(g)
+	if g.err != errNotWanted {
+		p.answerOne(g)
+	}
 	p.startForWaiters()
 	done := p.closed && p.live == 0
 	p.mu.Unlock()
@@ -241,6 +294,7 @@ func (p *pool) answerOne(g grant) bool {
 	}
 	queue := p.waiters[0]
 	p.waiters = p.waiters[1:]
+	p.queueShrunk()
 	queue <- g
 	return true
 }
@@ -248,7 +302,8 @@ func (p *pool) answerOne(g grant) bool {
 // place gives a ready worker to a waiting invocation, or keeps it. The caller holds p.mu and has not claimed w.
 func (p *pool) place(w *worker) {
 	// Others lack processes: this pool gives up what is more than its share.
-	hungry := p.rt.hungry.Load() > 0 && (len(p.waiters) == 0 || p.live > p.rt.share())
+	others := int(p.rt.hungry.Load()) > p.hungry
+	hungry := others && (len(p.waiters) == 0 || w.seq > 0 && p.held > p.rt.share())
 	if p.closed && len(p.waiters) == 0 || hungry || w.stale() || !w.claim() {
 		w.kill()
 		return
@@ -279,7 +334,7 @@ func (p *pool) discard(w *worker) {
 
 // workerEnded runs when a worker's process is gone.
 func (p *pool) workerEnded(w *worker) {
-	p.rt.freeSlot()
+	p.freeSlot()
 	p.mu.Lock()
 	for i, other := range p.idle {
 		if other == w {

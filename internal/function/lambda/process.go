@@ -198,20 +198,15 @@ func (rt *Runtime) startSpare(l *language, runtime string) (*process, error) {
 	return rt.launch(l, program, baseEnvironment(l, program))
 }
 
-// takeSpare returns the spare process if it runs program, and has the next one started.
-func (rt *Runtime) takeSpare(l *language, runtime, program string) *process {
+// takeSpare returns the spare process if it runs program.
+func (l *language) takeSpare(program string) *process {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	p := l.spare
-	if p != nil && (p.hasExited() || p.cmd.Path != program) {
-		p = nil
+	if p == nil || p.hasExited() || p.cmd.Path != program {
+		return nil
 	}
-	if p != nil {
-		l.spare = nil
-	}
-	l.mu.Unlock()
-	rt.mu.Lock()
-	rt.prepareSpare(l, runtime)
-	rt.mu.Unlock()
+	l.spare = nil
 	return p
 }
 

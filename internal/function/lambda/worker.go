@@ -113,7 +113,7 @@ func (p *pool) bringUp() (*worker, *failure, error) {
 		LogStream: vars["AWS_LAMBDA_LOG_STREAM_NAME"],
 	}
 	if own := needsOwnStart(vars); !own && !p.rt.opts.NoSpares {
-		if proc = p.rt.takeSpare(p.lang, p.spec.Runtime, program); proc != nil {
+		if proc = p.lang.takeSpare(program); proc != nil {
 			config.Env = vars
 		}
 	}
@@ -125,6 +125,10 @@ func (p *pool) bringUp() (*worker, *failure, error) {
 	w := &worker{process: proc, pool: p, expires: keys.Expires}
 	w.logs.bind(p.spec.Name)
 	failed, err := w.load(&config)
+	// The next spare starts only now: it would compete with the load for a processor.
+	p.rt.mu.Lock()
+	p.rt.prepareSpare(p.lang, p.spec.Runtime)
+	p.rt.mu.Unlock()
 	if err != nil {
 		w.kill()
 		return nil, nil, err
