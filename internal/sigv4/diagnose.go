@@ -1,8 +1,6 @@
 package sigv4
 
 import (
-	"strings"
-
 	"github.com/foregate/foregate/internal/message"
 )
 
@@ -56,6 +54,8 @@ type Diagnosis struct {
 type alternative struct {
 	Change
 	apply func(*subject)
+	// viewer is true when this is how the viewer sent the part.
+	viewer bool
 }
 
 // Diagnose finds out what a client signed, by computing the signature with other hosts, paths, queries, headers and
@@ -137,19 +137,27 @@ func (d *diagnoser) search(hosts, others []alternative) Diagnosis {
 	return d.viewerWhole(all)
 }
 
-// viewerWhole applies every change that the viewer's request has, then takes away those that are not needed.
+// viewerWhole applies every change that the viewer's request has, by itself and with each other alternative, then takes
+// away those that are not needed.
 func (d *diagnoser) viewerWhole(all []alternative) Diagnosis {
-	var set []*alternative
-	taken := map[string]bool{}
+	var whole []*alternative
 	for i := range all {
-		if id := string(all[i].Part) + " " + strings.ToLower(all[i].Name); !taken[id] {
-			taken[id] = true
-			set = append(set, &all[i])
+		if all[i].viewer {
+			whole = append(whole, &all[i])
 		}
 	}
-	if !d.try(set...) {
-		return Diagnosis{}
+	if d.try(whole...) {
+		return d.smallest(whole)
 	}
+	for i := range all {
+		if set := append([]*alternative{}, append(whole, &all[i])...); !all[i].viewer && d.try(set...) {
+			return d.smallest(set)
+		}
+	}
+	return Diagnosis{}
+}
+
+func (d *diagnoser) smallest(set []*alternative) Diagnosis {
 	for i := 0; i < len(set); {
 		rest := append(append([]*alternative(nil), set[:i]...), set[i+1:]...)
 		if d.try(rest...) {
@@ -180,7 +188,8 @@ func hostAlternatives(q *subject, in *Input, c Candidates) []alternative {
 			return
 		}
 		seen[h] = true
-		alts = append(alts, alternative{Change{PartHost, "", h, q.host, why}, func(s *subject) { s.host = h }})
+		viewer := c.Viewer != nil && h == c.Viewer.Host
+		alts = append(alts, alternative{Change{PartHost, "", h, q.host, why}, func(s *subject) { s.host = h }, viewer})
 	}
 	const forwarded = "the request was signed for one host and arrived with another"
 	if c.Viewer != nil {
@@ -207,7 +216,7 @@ func otherAlternatives(q *subject, c Candidates) []alternative {
 	}
 	if m := c.Viewer.Method; m != q.method {
 		alts = append(alts, alternative{Change{PartMethod, "", m, q.method, "the method changed on the way"},
-			func(s *subject) { s.method = m }})
+			func(s *subject) { s.method = m }, true})
 	}
 	return append(alts, headerAlternatives(q, c.Viewer)...)
 }

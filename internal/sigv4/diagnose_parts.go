@@ -18,7 +18,8 @@ func pathAlternatives(q *subject, c Candidates) []alternative {
 			return
 		}
 		seen = append(seen, p)
-		alts = append(alts, alternative{Change{PartPath, "", p, q.path, why}, func(s *subject) { s.path = p }})
+		alts = append(alts, alternative{Change{PartPath, "", p, q.path, why}, func(s *subject) { s.path = p },
+			c.Viewer != nil && p == c.Viewer.Path})
 	}
 	if c.Viewer != nil {
 		add(c.Viewer.Path, "the path changed on the way: an origin path or a stage was added or taken away")
@@ -36,21 +37,18 @@ func pathAlternatives(q *subject, c Candidates) []alternative {
 	} else {
 		add(q.path+"/", "the client signed the path with a slash at its end")
 	}
-	if rules := !q.s3; true {
-		why := "the client encoded the path once, as for S3; this service wants it encoded twice"
-		if !rules {
-			why = "the client normalised the path and encoded it twice; S3 wants it as it is, encoded once"
-		}
-		alts = append(alts, alternative{Change{PartPath, "", q.path, q.path, why}, func(s *subject) { s.s3 = rules }})
+	rules, why := !q.s3, "the client encoded the path once, as for S3; this service wants it encoded twice"
+	if q.s3 {
+		why = "the client normalised the path and encoded it twice; S3 wants it as it is, encoded once"
 	}
-	return alts
+	return append(alts, alternative{Change{PartPath, "", q.path, q.path, why}, func(s *subject) { s.s3 = rules }, false})
 }
 
 func queryAlternatives(q *subject, c Candidates) []alternative {
 	var alts []alternative
 	add := func(query, why string) {
 		alts = append(alts, alternative{Change{PartQuery, "", shortQuery(query), shortQuery(q.query), why},
-			func(s *subject) { s.query = query }})
+			func(s *subject) { s.query = query }, c.Viewer != nil && query == c.Viewer.Query})
 	}
 	if c.Viewer != nil && c.Viewer.Query != q.query {
 		add(c.Viewer.Query, "the query changed on the way: a policy dropped or rewrote parameters")
@@ -83,7 +81,7 @@ func payloadAlternatives(q *subject, c Candidates) []alternative {
 			return
 		}
 		seen = append(seen, h)
-		alts = append(alts, alternative{Change{PartPayload, "", h, q.payload, why}, func(s *subject) { s.payload = h }})
+		alts = append(alts, alternative{Change{PartPayload, "", h, q.payload, why}, func(s *subject) { s.payload = h }, false})
 	}
 	if h := q.header.Get("X-Amz-Content-Sha256"); h != UnsignedPayload {
 		add(h, "the body that arrived is not the one whose hash the client sent in x-amz-content-sha256")
@@ -126,7 +124,7 @@ func headerAlternatives(q *subject, viewer *message.Request) []alternative {
 				h.Add(n, v)
 			}
 			s.header = h
-		}})
+		}, true})
 	}
 	return alts
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -180,3 +181,13 @@ func get(path string) *message.Request {
 	r := &message.Request{Method: "GET", Scheme: "https", Host: "abc.execute-api.us-east-1.amazonaws.com", Path: path}
 	return r
 }
+
+// Base64 of SHA-256 of the headers in TestTexts, computed with openssl.
+const (
+	bearerHash = "uTem/WB082UJMN2ajD6lH6UChGpTAddMJSx2iu923No="
+	apiKeyHash = "M1vQ+sYHBizNVy3QDKMT2WdKcWuhoJU9/FUg0apJ8Ig="
+	basicHash  = "DsIYdLE4yX328i6fbk/x2oxWByHwosbDOQub9LjG8FA="
+	algHash    = "YI2YWea8FSxnksZL2ETHbs5elHm9HQufxTLK0W0ffV0="
+)
+
+func sorted(s []string) []string { slices.Sort(s); return s }
