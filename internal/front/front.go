@@ -32,6 +32,8 @@ type Options struct {
 	// Explain is called after a request that asked for an explanation with Foregate-Explain: 1, and returns the address
 	// for Foregate-Explanation ("" for none). Nil leaves the header alone.
 	Explain func(ctx context.Context, e Explained) string
+	// Terse keeps the names of hosts out of the answer to an unknown one, for nodes that strangers can reach.
+	Terse bool
 	// ProxyPassthrough lets the forward proxy reach hosts outside the stack.
 	ProxyPassthrough bool
 	// Dial connects tunnels to outside hosts; nil means the system's dialer.
@@ -190,8 +192,10 @@ func (f *Front) unknownHost(s *Snapshot, name string) *message.Response {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Foregate does not serve the host %q.\n\n", name)
 	hosts := s.Hosts()
-	switch len(hosts) {
-	case 0:
+	switch {
+	case f.opts.Terse:
+		return message.Text(404, "text/plain; charset=utf-8", b.String(), message.Field{Name: "Foregate-Error", Value: "unknown-host"})
+	case len(hosts) == 0:
 		b.WriteString("It serves no host at all yet: load a template with `foregate up FILE`, or create resources through the AWS API here.\n")
 	default:
 		const most = 20
