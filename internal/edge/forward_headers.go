@@ -111,6 +111,7 @@ func (x *exchange) originHeaders(origin *Origin) message.Header {
 		h = append(h, message.Field{Name: "User-Agent", Value: "Amazon CloudFront"})
 	}
 	h = append(h, message.Field{Name: "X-Amz-Cf-Id", Value: x.id}, x.viaField(), x.forwardedForField())
+	upgrade := x.upgrades()
 	conditionalOff := x.keyed && f.Cookies.Mode() != None
 	for i := range in {
 		name := in[i].Name
@@ -123,6 +124,9 @@ func (x *exchange) originHeaders(origin *Origin) message.Header {
 			continue
 		}
 		ok, why := x.forwardsField(name, rule)
+		if upgrade && upgradeField(name) {
+			ok = true
+		}
 		if ok && conditionalOff && (strings.EqualFold(name, "If-None-Match") || strings.EqualFold(name, "If-Modified-Since")) {
 			ok, why = false, "conditional requests are not supported when cookies are forwarded"
 		}
@@ -135,6 +139,12 @@ func (x *exchange) originHeaders(origin *Origin) message.Header {
 	h = x.addEncoding(h)
 	h = x.addCookies(h)
 	return x.addCloudFrontHeaders(h)
+}
+
+// upgradeField names what a WebSocket handshake needs; CloudFront passes it without configuration (facts:
+// cloudfront-dataplane 13).
+func upgradeField(name string) bool {
+	return strings.EqualFold(name, "Upgrade") || strings.EqualFold(name, "Connection") || hasPrefixFold(name, "Sec-WebSocket-")
 }
 
 func (x *exchange) viaField() message.Field {
@@ -158,11 +168,13 @@ func (x *exchange) forwardedForField() message.Field {
 // cloudfront-policies 6, cloudfront-dataplane 6).
 func (x *exchange) addEncoding(h message.Header) message.Header {
 	f := x.behavior.Forward
-	v, ok := x.req.Header.Lookup("Accept-Encoding")
-	if !ok || !f.Gzip && !f.Brotli || x.viewer.Proto == message.HTTP10 {
+	if !f.Gzip && !f.Brotli {
 		return h
 	}
-	return append(h, message.Field{Name: "Accept-Encoding", Value: normaliseEncoding(f, v)})
+	if v := x.encoding(); v != "" {
+		h = append(h, message.Field{Name: "Accept-Encoding", Value: v})
+	}
+	return h
 }
 
 func (x *exchange) addCookies(h message.Header) message.Header {

@@ -22,10 +22,8 @@ func (x *exchange) appendKey(dst []byte) []byte {
 	dst = appendQuery(dst, x.req.Query, &f.KeyQuery, nil)
 	if f.Gzip || f.Brotli {
 		dst = append(dst, 0)
-		if ae, ok := x.req.Header.Lookup("Accept-Encoding"); ok {
-			if n := normaliseEncoding(f, ae); n != "identity" {
-				dst = append(dst, n...)
-			}
+		if n := x.encoding(); n != "identity" {
+			dst = append(dst, n...)
 		}
 	}
 	for _, name := range f.KeyHeaders {
@@ -141,6 +139,16 @@ func normaliseEncoding(f *Forward, value string) string {
 		return "gzip"
 	}
 	return "identity"
+}
+
+// encoding is the normalised Accept-Encoding of the request; "" when there is none, or when the viewer speaks HTTP/1.0, whose
+// Accept-Encoding is dropped (facts: cloudfront-dataplane 6, Compression).
+func (x *exchange) encoding() string {
+	v, ok := x.req.Header.Lookup("Accept-Encoding")
+	if !ok || x.viewer.Proto == message.HTTP10 {
+		return ""
+	}
+	return normaliseEncoding(x.behavior.Forward, v)
 }
 
 // acceptsCoding tells whether an Accept-Encoding names a coding, with a weight that is not zero (rfc9110 12.5.3).

@@ -34,7 +34,7 @@ func (x *exchange) accept() (phase, Reason) {
 	if head > maxHead {
 		return x.refuse(494, ReasonHeadTooBig, CauseHeadTooBig, "")
 	}
-	if x.method == 0 {
+	if x.method == 0 || len(r.Path) == 0 || r.Path[0] != '/' { // OPTIONS * has nothing to match a behavior with
 		return x.refuse(403, ReasonBadMethod, CauseMethod, "")
 	}
 	return matchBehavior, ReasonAccepted

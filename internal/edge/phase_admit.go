@@ -99,7 +99,7 @@ const storeLimit = 512 << 20
 func (x *exchange) newObject(lifetime time.Duration) *cache.Object {
 	c := readControl(x.res.header, x.now)
 	o := &cache.Object{
-		Distribution: x.plan.ID, Target: x.req.Target(), Status: x.res.status,
+		Distribution: x.plan.ID, Target: x.target(), Status: x.res.status,
 		Stored: x.now, Expires: x.now.Add(lifetime),
 		StaleWhileRevalidate: c.staleWhileRevalidate, StaleIfError: c.staleIfError,
 		ETag: x.res.header.Get("ETag"), LastModified: x.res.header.Get("Last-Modified"),
@@ -121,6 +121,28 @@ func (x *exchange) newObject(lifetime time.Duration) *cache.Object {
 		x.hop.Fact(trace.Refused, "SharedAuthorization", "authorized-response-cached-for-all", x.dropSource("Authorization"))
 	}
 	return o
+}
+
+// target is the path with the query string that is in the key: what an invalidation names (facts: cloudfront-dataplane 14).
+func (x *exchange) target() string {
+	var room [512]byte
+	q := appendQuery(room[:0], x.req.Query, &x.behavior.Forward.KeyQuery, nil)
+	if len(q) == 0 {
+		return x.req.Path
+	}
+	return x.req.Path + "?" + string(q)
+}
+
+// InvalidationMatch returns what cache.Cache.Invalidate needs for one path of an invalidation: exact, query string included,
+// or a prefix when it ends with "*" (facts: cloudfront-dataplane 14).
+func InvalidationMatch(distribution, path string) func(*cache.Object) bool {
+	prefix, wild := strings.CutSuffix(path, "*")
+	return func(o *cache.Object) bool {
+		if o.Distribution != distribution {
+			return false
+		}
+		return o.Target == path || wild && strings.HasPrefix(o.Target, prefix)
+	}
 }
 
 func (x *exchange) keyHas(name string) bool {
@@ -153,7 +175,7 @@ var compressible = map[string]bool{
 func (x *exchange) encodingFor() string {
 	b := x.behavior
 	f := b.Forward
-	if !b.Compress || !x.keyed || x.res.self || x.method != GET || x.viewer.Proto == message.HTTP10 {
+	if !b.Compress || !x.keyed || x.res.self || x.method != GET || !f.Gzip && !f.Brotli {
 		return ""
 	}
 	switch x.res.status {
@@ -169,11 +191,10 @@ func (x *exchange) encodingFor() string {
 	if !compressible[strings.ToLower(strings.TrimSpace(kind))] {
 		return ""
 	}
-	n := normaliseEncoding(f, x.req.Header.Get("Accept-Encoding"))
-	switch {
-	case strings.HasPrefix(n, "br"):
+	switch x.encoding() {
+	case "br", "br,gzip":
 		return "br"
-	case n == "gzip":
+	case "gzip":
 		return "gzip"
 	}
 	return ""

@@ -3,6 +3,7 @@ package edge
 import (
 	"context"
 	"io"
+	"strings"
 
 	"github.com/foregate/foregate/internal/edge/cache"
 )
@@ -15,6 +16,9 @@ func (x *exchange) lookup() (phase, Reason) {
 	}
 	b := x.behavior
 	switch {
+	case x.upgrades():
+		x.verdict = "pass"
+		return originRequest, ReasonNotCached
 	case b.TTL.Disabled() || b.Forward.NoCache:
 		x.verdict = "pass"
 		return originRequest, ReasonCachingDisabled
@@ -44,6 +48,12 @@ func (x *exchange) lookup() (phase, Reason) {
 		return originRequest, ReasonExpired
 	}
 	return originRequest, ReasonMiss
+}
+
+// upgrades tells whether this is a WebSocket handshake, which goes to the origin past the cache (facts: cloudfront-dataplane
+// 13).
+func (x *exchange) upgrades() bool {
+	return x.viewer.Upgrade != nil && x.method == GET && strings.EqualFold(x.viewer.Header.Get("Upgrade"), "websocket")
 }
 
 // hit answers from a stored object.

@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -188,7 +189,12 @@ func (x *exchange) fetch() (phase, Reason) {
 	s := x.fetched
 	s.started = x.svc.effects.Now()
 	x.verdict = s.request.Origin.Domain
-	res, err := x.svc.effects.Fetch(x.ctx, s.request)
+	ctx := x.ctx
+	if x.flight != nil {
+		// Others may wait for this body: it does not end when this viewer leaves.
+		ctx = context.WithoutCancel(ctx)
+	}
+	res, err := x.svc.effects.Fetch(ctx, s.request)
 	x.res.timing.fetched(x.svc.effects.Now().Sub(s.started))
 	if err != nil || res == nil {
 		return x.fetchFailed(err)

@@ -257,7 +257,7 @@ func (x *exchange) serveObject(o *cache.Object, xcache string) {
 		status: o.Status, origin: o.Status, header: o.Header, memory: o.Body, length: int64(len(o.Body)),
 		xcache: xcache, age: true, object: o, timing: t,
 	}
-	if o.Status == 200 && !x.nested {
+	if o.Status == 200 && o.Result == "" && !x.nested {
 		x.applyConditions(o)
 	}
 }

@@ -462,6 +462,28 @@ func TestTraceFacts(t *testing.T) {
 	}
 }
 
+type tunnel struct {
+	io.Reader
+	io.WriteCloser
+}
+
+func TestWebSocket(t *testing.T) {
+	w, s := newWorld(testPlan(managed(t, "Managed-CachingOptimized", "")))
+	w.origin = func(r *FetchRequest) (*message.Response, error) {
+		h := r.Request.Header
+		if h.Get("Upgrade") != "websocket" || h.Get("Sec-WebSocket-Key") != "k" || h.Get("Connection") != "Upgrade" {
+			t.Errorf("sent %v", h)
+		}
+		return &message.Response{Status: 101, Header: message.Header{{Name: "Sec-WebSocket-Accept", Value: "a"}}, Body: tunnel{}}, nil
+	}
+	r := get("/ws", "Connection", "Upgrade", "Upgrade", "websocket", "Sec-WebSocket-Key", "k")
+	r.Upgrade = func() (io.ReadWriteCloser, error) { return nil, errors.New("not called") }
+	res := s.Serve(context.Background(), r)
+	if _, ok := res.Body.(io.ReadWriteCloser); !ok || res.Status != 101 || res.Header.Get("Sec-WebSocket-Accept") != "a" {
+		t.Errorf("%d %v %T", res.Status, res.Header, res.Body)
+	}
+}
+
 // Every phase can be reached from accept, and every row but done has a function.
 func TestTableIsConnected(t *testing.T) {
 	tab := table()

@@ -84,6 +84,7 @@ const shardCount = 64
 type Cache struct {
 	budget int64
 	used   atomic.Int64
+	small  atomic.Int64 // what the small queues hold of it
 	seed   maphash.Seed
 	shards [shardCount]shard
 	hand   atomic.Uint32
@@ -147,7 +148,9 @@ func (c *Cache) Admit(key []byte, o *Object) {
 	s.mu.Lock()
 	if e := s.entries[string(key)]; e != nil {
 		c.used.Add(size - e.size)
-		e.queue.bytes += size - e.size
+		if e.queue == &s.small {
+			c.small.Add(size - e.size)
+		}
 		e.object, e.size = o, size
 	} else {
 		e := &entry{key: string(key), hash: h, object: o, size: size}
@@ -157,22 +160,29 @@ func (c *Cache) Admit(key []byte, o *Object) {
 			s.main.push(e)
 		} else {
 			s.small.push(e)
+			c.small.Add(size)
 		}
 		c.used.Add(size)
 	}
 	s.mu.Unlock()
-	for range 4 * shardCount {
-		if c.used.Load() <= c.budget {
+	c.shrink()
+}
+
+// shrink evicts until the budget is kept: from the small queues while they hold more than a tenth, else from the main ones,
+// going round the shards. The number of steps is bounded, so a busy cache may be over its budget for a moment.
+func (c *Cache) shrink() {
+	for range 16 * shardCount {
+		used := c.used.Load()
+		if used <= c.budget {
 			return
 		}
+		small := c.small.Load()*10 > used
 		v := &c.shards[c.hand.Add(1)%shardCount]
 		v.mu.Lock()
-		for range 8 {
-			if c.used.Load() <= c.budget {
-				break
-			}
-			freed := v.evict()
-			c.used.Add(-freed)
+		if small {
+			c.evict(v, &v.small)
+		} else {
+			c.evict(v, &v.main)
 		}
 		v.mu.Unlock()
 	}
@@ -183,7 +193,7 @@ func (c *Cache) Remove(key []byte) {
 	s := &c.shards[maphash.Bytes(c.seed, key)%shardCount]
 	s.mu.Lock()
 	if e := s.entries[string(key)]; e != nil {
-		c.used.Add(-s.drop(e))
+		c.drop(s, e)
 	}
 	s.mu.Unlock()
 }
@@ -197,7 +207,7 @@ func (c *Cache) Invalidate(match func(*Object) bool) int {
 		s.mu.Lock()
 		for _, e := range s.entries {
 			if match(e.object) {
-				c.used.Add(-s.drop(e))
+				c.drop(s, e)
 				n++
 			}
 		}
@@ -225,10 +235,7 @@ type entry struct {
 }
 
 // queue is first in, first out; head is the oldest.
-type queue struct {
-	head, tail *entry
-	bytes      int64
-}
+type queue struct{ head, tail *entry }
 
 func (q *queue) push(e *entry) {
 	e.queue, e.prev, e.next = q, q.tail, nil
@@ -238,7 +245,6 @@ func (q *queue) push(e *entry) {
 		q.head = e
 	}
 	q.tail = e
-	q.bytes += e.size
 }
 
 func (q *queue) remove(e *entry) {
@@ -253,34 +259,32 @@ func (q *queue) remove(e *entry) {
 		q.tail = e.prev
 	}
 	e.prev, e.next = nil, nil
-	q.bytes -= e.size
 }
 
-func (s *shard) drop(e *entry) int64 {
+func (c *Cache) drop(s *shard, e *entry) {
 	e.queue.remove(e)
+	if e.queue == &s.small {
+		c.small.Add(-e.size)
+	}
+	c.used.Add(-e.size)
 	delete(s.entries, e.key)
-	return e.size
 }
 
-// evict frees one object, or moves one that was used out of harm's way; it returns the bytes that it freed.
-func (s *shard) evict() int64 {
-	from := &s.main
-	if s.main.head == nil || s.small.bytes*10 > s.main.bytes+s.small.bytes && s.small.head != nil {
-		from = &s.small
-	}
+// evict frees the oldest object of a queue, or moves one that was used out of harm's way.
+func (c *Cache) evict(s *shard, from *queue) {
 	e := from.head
 	if e == nil {
-		return 0
+		return
 	}
 	if uses := e.uses.Load(); uses > 0 {
 		from.remove(e)
+		e.uses.Store(uses - 1)
 		if from == &s.small {
+			c.small.Add(-e.size)
 			e.uses.Store(0)
-		} else {
-			e.uses.Store(uses - 1)
 		}
 		s.main.push(e)
-		return 0
+		return
 	}
 	if from == &s.small {
 		if len(s.ghosts) > len(s.entries)+64 {
@@ -288,5 +292,5 @@ func (s *shard) evict() int64 {
 		}
 		s.ghosts[e.hash] = struct{}{}
 	}
-	return s.drop(e)
+	c.drop(s, e)
 }
