@@ -104,7 +104,11 @@ func (p plain) input(r *request, operation string) (reflect.Value, error) {
 }
 
 func (p plain) call(ctx context.Context, s *Services, operation string, in reflect.Value) (reflect.Value, error) {
-	out, err := p.service.Operation(operation).Call(ctx, p.handler(s), in.Interface())
+	op := p.service.Operation(operation)
+	if err := awsapi.Validate(p.service, op, in.Interface()); err != nil {
+		return reflect.Value{}, err
+	}
+	out, err := op.Call(ctx, p.handler(s), in.Interface())
 	return reflect.ValueOf(out), err
 }
 

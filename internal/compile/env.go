@@ -1,0 +1,63 @@
+package compile
+
+import (
+	"time"
+
+	"github.com/foregate/foregate/internal/bucket"
+	"github.com/foregate/foregate/internal/edge"
+	"github.com/foregate/foregate/internal/edge/cache"
+	"github.com/foregate/foregate/internal/front"
+	"github.com/foregate/foregate/internal/function/lambda"
+	"github.com/foregate/foregate/internal/gateway"
+	"github.com/foregate/foregate/internal/iam"
+	"github.com/foregate/foregate/internal/message"
+	"github.com/foregate/foregate/internal/origin"
+)
+
+// Env is what plans stand on: the parts of the data plane that outlive every plan.
+type Env struct {
+	// Region is where a stack goes unless it says otherwise; its API Gateway answers even when nothing is deployed.
+	Region, Account string
+	Now             func() time.Time
+	Functions       *lambda.Runtime
+	Origins         *origin.Client
+	// Sessions are the temporary credentials of roles: of functions, and of STS.
+	Sessions *iam.Sessions
+	// Objects returns where the objects of a bucket are; the same at every call.
+	Objects func(bucketName, logicalID string) (bucket.Objects, error)
+	// BucketAPI answers what the data plane of S3 does not: bucket operations.
+	BucketAPI message.Handler
+	// Cache is the cache of all distributions.
+	Cache *cache.Cache
+	// Node is what the edge calls itself.
+	Node edge.Node
+	// AccessLog takes the lines of access logs, with the ARN of the stage that they belong to.
+	AccessLog func(stage, line string)
+}
+
+// compiled is what stages hand to later ones.
+type compiled struct {
+	// identities
+	directory iam.Directory
+	// functions, by ARN: without a qualifier, with a version, with an alias.
+	functions map[string]*function
+	// certificates, by ARN.
+	certificates map[string]*front.Certificate
+	buckets      *bucket.Service
+	// regions with their APIs.
+	regions map[string]*gateway.Regional
+	edge    *edge.Service
+}
+
+// function is a Lambda function as others refer to it.
+type function struct {
+	// Function is nil when it could not be made, such as for want of code; calls fail then with the reason in Missing.
+	*lambda.Function
+	ARN, Name, SourcePath string
+	// Missing says why there is no Function.
+	Missing string
+	// Policy is the function's resource policy, nil when nobody was given permission.
+	Policy *iam.Document
+	// Role is the ARN of the execution role.
+	Role string
+}

@@ -1,0 +1,4 @@
+package iam
+
+// Sessions keeps temporary credentials.
+type Sessions struct{}
