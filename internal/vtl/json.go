@@ -15,12 +15,16 @@ const maxJSONDepth = 512
 
 // ParseJSON reads JSON into values; maps keep the order of their keys. Names without quotes and single quotes are taken
 // too, as the parser behind MOCK integrations does: the CDK writes { statusCode: 200 }.
-func ParseJSON(src string) (Value, error) {
-	p := &jsonParser{src: src}
+func ParseJSON(src string) (Value, error) { return parseJSON(&jsonParser{src: src}) }
+
+// ParseStrictJSON reads JSON as rfc8259 has it, for what a function returned.
+func ParseStrictJSON(src string) (Value, error) { return parseJSON(&jsonParser{src: src, strict: true}) }
+
+func parseJSON(p *jsonParser) (Value, error) {
 	v, err := p.value(0)
 	if err == nil {
 		p.blanks()
-		if p.pos < len(src) {
+		if p.pos < len(p.src) {
 			err = errors.New("text behind the value")
 		}
 	}
@@ -31,8 +35,9 @@ func ParseJSON(src string) (Value, error) {
 }
 
 type jsonParser struct {
-	src string
-	pos int
+	src    string
+	pos    int
+	strict bool
 }
 
 func (p *jsonParser) blanks() {
@@ -63,7 +68,7 @@ func (p *jsonParser) value(depth int) (Value, error) {
 		return p.object(depth)
 	case c == '[':
 		return p.array(depth)
-	case c == '"' || c == '\'':
+	case c == '"' || c == '\'' && !p.strict:
 		return p.str(c)
 	case c == '-' || c >= '0' && c <= '9':
 		return p.number()
@@ -118,8 +123,11 @@ func (p *jsonParser) object(depth int) (Value, error) {
 }
 
 func (p *jsonParser) key() (string, error) {
-	if c := p.peek(); c == '"' || c == '\'' {
+	if c := p.peek(); c == '"' || c == '\'' && !p.strict {
 		return p.str(c)
+	}
+	if p.strict {
+		return "", errors.New("expected a name in quotes")
 	}
 	start := p.pos
 	for p.pos < len(p.src) && isNameByte(p.src[p.pos]) {

@@ -52,6 +52,9 @@ type API struct {
 	MinimumCompressionSize int
 	// APIKeyFromAuthorizer is set for an apiKeySource of AUTHORIZER; the default is the header x-api-key.
 	APIKeyFromAuthorizer bool
+	// KnownHosts are names in front of the API that a client may have signed for instead of the API's own, such as a
+	// distribution's domain and aliases. They only serve to explain a wrong signature.
+	KnownHosts []string
 	// SourcePath is the API's place in the source, such as Resources.Api.
 	SourcePath string
 }
