@@ -26,6 +26,8 @@ type ClientOptions struct {
 	WriteTimeout time.Duration
 	// AbsoluteForm writes the whole URL in the request line, as a forward proxy expects it (rfc9112 3.2.2).
 	AbsoluteForm bool
+	// BodyError, if not nil, replaces an error that reading a response's body ends with, other than io.EOF.
+	BodyError func(error) error
 	// Done is called once for each successful RoundTrip, when its response is over: reusable tells whether the connection
 	// can take another request. It is then the callee's to close or to keep. nil closes what is not reusable.
 	Done func(c *ClientConn, reusable bool)
@@ -216,7 +218,11 @@ func (p *responseHead) parse(head, method string, maxFields int) *Error {
 // response makes the message of a final head.
 func (c *ClientConn) response(method string) (*message.Response, error) {
 	p := &c.p
-	resp := &message.Response{Status: p.status, Reason: p.reason, Header: p.fields, ContentLength: p.length}
+	m := &struct {
+		message.Response
+		body responseBody
+	}{Response: message.Response{Status: p.status, Reason: p.reason, Header: p.fields, ContentLength: p.length}}
+	resp := &m.Response
 	if p.hosts > 0 {
 		resp.Header = append(resp.Header, message.Field{Name: "Host", Value: p.host})
 	}
@@ -228,7 +234,9 @@ func (c *ClientConn) response(method string) (*message.Response, error) {
 		c.finish(persists)
 		return resp, nil
 	}
-	b := &responseBody{c: c, persists: persists, f: framed{w: &c.wire, kind: byLength, left: p.length, limit: c.o.MaxHead, timeout: c.o.ReadTimeout}}
+	b := &m.body
+	b.c, b.persists = c, persists
+	b.f = framed{w: &c.wire, kind: byLength, left: p.length, limit: c.o.MaxHead, timeout: c.o.ReadTimeout}
 	switch {
 	case p.chunked:
 		b.f.kind, b.f.left = byChunks, 0
@@ -329,8 +337,11 @@ func (b *responseBody) Read(p []byte) (int, error) {
 	if err != nil {
 		if b.closed.Load() && err != io.EOF {
 			b.f.err = http.ErrBodyReadAfterClose
-			err = b.f.err
 		}
+		if err != io.EOF && b.c.o.BodyError != nil {
+			b.f.err = b.c.o.BodyError(b.f.err)
+		}
+		err = b.f.err
 		b.end(err == io.EOF && b.persists)
 	}
 	return n, err

@@ -185,7 +185,8 @@ func (c *Client) Fetch(ctx context.Context, t Target, r *message.Request) (*mess
 	t.setDefaults()
 	if local {
 		if h, ok := c.o.Local(t.Host); ok {
-			return c.fetchLocal(ctx, &t, h, r)
+			in := t // so that t itself need not live on the heap
+			return c.fetchLocal(ctx, &in, h, r)
 		}
 	}
 	p, err := c.pool(&t)

@@ -59,6 +59,8 @@ type conn struct {
 	p       *pool
 	raw     net.Conn
 	http    *http1.ClientConn
+	close   func() // closes raw; made once
+	ctx     context.Context
 	stop    func() bool   // ends the watch over the caller's context
 	keep    time.Duration // how long it may be idle after this exchange
 	since   time.Time     // idle since
@@ -171,8 +173,10 @@ func (p *pool) connect(ctx context.Context, t *Target) (*conn, *Error) {
 		p.gone()
 		return nil, p.dialFailure(ctx, err)
 	}
-	k := &conn{p: p, raw: raw}
-	k.http = http1.NewClientConn(raw, http1.ClientOptions{MaxHead: p.c.o.MaxHead, WriteTimeout: max(t.ReadTimeout, 0), AbsoluteForm: absolute, Done: k.done})
+	k := &conn{p: p, raw: raw, close: func() { _ = raw.Close() }}
+	k.http = http1.NewClientConn(raw, http1.ClientOptions{
+		MaxHead: p.c.o.MaxHead, WriteTimeout: max(t.ReadTimeout, 0), AbsoluteForm: absolute, BodyError: k.bodyError, Done: k.done,
+	})
 	return k, nil
 }
 
@@ -279,9 +283,9 @@ func (c *Client) sweepIdle() {
 func (k *conn) roundTrip(ctx context.Context, t *Target, r *message.Request) (*message.Response, error) {
 	k.http.SetReadTimeout(max(t.ReadTimeout, 0))
 	k.keep = t.KeepAlive
-	k.stop = nil
+	k.ctx, k.stop = ctx, nil
 	if ctx.Done() != nil {
-		k.stop = context.AfterFunc(ctx, func() { _ = k.raw.Close() })
+		k.stop = context.AfterFunc(ctx, k.close)
 	}
 	resp, err := k.http.RoundTrip(r)
 	if err != nil {
@@ -291,14 +295,11 @@ func (k *conn) roundTrip(ctx context.Context, t *Target, r *message.Request) (*m
 		k.p.gone()
 		return nil, err
 	}
-	switch b := resp.Body.(type) {
-	case nil:
-	case interface{ Buffered() int }:
-		resp.Body = &body{ReadCloser: resp.Body, buffered: b, p: k.p, ctx: ctx}
-	default: // a connection after 101: it must stay an io.ReadWriteCloser
-	}
 	return resp, nil
 }
+
+// bodyError gives the errors of an answer's body their Kind.
+func (k *conn) bodyError(err error) error { return k.p.failure(k.ctx, err) }
 
 // done is called by the protocol engine when an exchange is over.
 func (k *conn) done(_ *http1.ClientConn, reusable bool) {
