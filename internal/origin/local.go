@@ -24,8 +24,8 @@ type depthKey struct{}
 const maxDepth = 16
 
 // fetchLocal hands a request to a handler in this process, with what the other side of a connection would see of it.
-func (c *Client) fetchLocal(ctx context.Context, t *Target, h message.Handler, r *message.Request) (*message.Response, error) {
-	e := &Error{Address: t.address(), Attempts: 1}
+func (c *Client) fetchLocal(ctx context.Context, t *Target, h message.Handler, r *message.Request) (*message.Response, *Error) {
+	e := &Error{Address: t.address()}
 	depth, _ := ctx.Value(depthKey{}).(int)
 	if depth >= maxDepth {
 		e.Kind, e.Err = Loop, fmt.Errorf("%d hosts deep", depth)
@@ -34,12 +34,10 @@ func (c *Client) fetchLocal(ctx context.Context, t *Target, h message.Handler, r
 	if e.Kind, e.Err = c.localConnection(t); e.Kind != 0 {
 		return nil, e
 	}
-	size, err := http1.CheckRequest(r)
-	if err != nil {
+	if _, err := http1.CheckRequest(r); err != nil { // its size is for the receiving service to judge
 		e.Kind, e.Err = BadRequest, err
 		return nil, e
 	}
-	_ = size // the receiving service has its own limits, which it applies itself
 	inner, cancel := context.WithCancelCause(context.WithValue(ctx, depthKey{}, depth+1))
 	l := &localCall{c: c, t: t, handler: h, address: e.Address, cancel: cancel}
 	in := l.request(r)
@@ -181,7 +179,7 @@ func (l *localCall) run(outer, ctx context.Context, in *message.Request) (*messa
 		defer timer.Stop()
 		late = timer.C
 	}
-	e := &Error{Address: l.address, Attempts: 1}
+	e := &Error{Address: l.address}
 	select {
 	case resp := <-answers:
 		if resp == nil {
@@ -209,7 +207,7 @@ func (l *localCall) check(resp *message.Response, in *message.Request) error {
 	switch {
 	case err != nil:
 	case size > limit:
-		err = &Error{Kind: HeaderTooBig, Address: l.address, Attempts: 1}
+		err = &Error{Kind: HeaderTooBig, Address: l.address}
 	case resp.Status == http.StatusSwitchingProtocols:
 		if _, ok := resp.Body.(io.ReadWriteCloser); l.near == nil && (!ok || in.Upgrade == nil) {
 			err = errors.New("101 without a connection that was taken over")
@@ -299,13 +297,13 @@ func (b *localBody) Read(p []byte) (int, error) {
 	switch {
 	case err == nil:
 	case expired:
-		b.err = &Error{Kind: ResponseTimeout, Address: b.l.address, Attempts: 1, Err: fmt.Errorf("nothing more within %v", b.l.t.ReadTimeout)}
+		b.err = &Error{Kind: ResponseTimeout, Address: b.l.address, Err: fmt.Errorf("nothing more within %v", b.l.t.ReadTimeout)}
 	case err == io.EOF && (!b.bounded || b.left == 0):
 		b.err = io.EOF
 	case err == io.EOF:
-		b.err = &Error{Kind: Incomplete, Address: b.l.address, Attempts: 1, Err: io.ErrUnexpectedEOF}
+		b.err = &Error{Kind: Incomplete, Address: b.l.address, Err: io.ErrUnexpectedEOF}
 	default:
-		b.err = &Error{Kind: Incomplete, Address: b.l.address, Attempts: 1, Err: err}
+		b.err = &Error{Kind: Incomplete, Address: b.l.address, Err: err}
 	}
 	if b.bounded && b.left == 0 && b.err == nil {
 		b.err = io.EOF

@@ -166,3 +166,22 @@ func TestMatches(t *testing.T) {
 		}
 	}
 }
+
+func TestLocalAttempts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		c := local(t, func(ctx context.Context, r *message.Request) *message.Response {
+			if calls++; calls < 3 {
+				<-ctx.Done()
+			}
+			return message.Text(200, "", r.Host)
+		})
+		start := time.Now()
+		r := get("/")
+		r.Host = ""
+		resp, err := c.Fetch(t.Context(), Target{Scheme: "http", Host: "a.example", Attempts: 3}, r)
+		if got := read(t, resp, err); got != "a.example" || time.Since(start) != time.Minute {
+			t.Errorf("got %q after %v", got, time.Since(start))
+		}
+	})
+}

@@ -172,30 +172,41 @@ func (t *Target) verifyNames() []string {
 	return t.VerifyNames
 }
 
-// Fetch sends r to t and returns the answer. Its Body, if there is one, streams and must be closed; a read error is an *Error.
+// Fetch sends r to t and returns the answer. A request without a Host names the target's. The answer's Body, if there is one, streams and must be closed; a read error is an *Error.
 // Errors are *Error. When ctx ends, the connection is closed, also while the body streams.
 func (c *Client) Fetch(ctx context.Context, t Target, r *message.Request) (*message.Response, error) {
 	if t.Scheme != "http" && t.Scheme != "https" || t.Host == "" {
 		return nil, &Error{Kind: BadRequest, Address: t.Host, Err: fmt.Errorf("scheme %q, host %q", t.Scheme, t.Host)}
 	}
-	local := c.o.Local != nil
-	if len(c.override) > 0 && c.overridden(&t) {
-		local = false
-	}
+	named := t.Host
+	redirected := len(c.override) > 0 && c.overridden(&t)
 	t.setDefaults()
-	if local {
-		if h, ok := c.o.Local(t.Host); ok {
-			in := t // so that t itself need not live on the heap
-			return c.fetchLocal(ctx, &in, h, r)
-		}
+	if r.Host == "" {
+		q := *r
+		q.Host = named
+		r = &q
 	}
-	p, err := c.pool(&t)
-	if err != nil {
-		return nil, err
+	var h message.Handler
+	var p *pool
+	if c.o.Local != nil && !redirected {
+		h, _ = c.o.Local(t.Host)
+	}
+	if h == nil {
+		var e *Error
+		if p, e = c.pool(&t); e != nil {
+			return nil, e
+		}
 	}
 	repeatable := r.Body == nil && (r.Method == http.MethodGet || r.Method == http.MethodHead)
 	for attempt := 1; ; attempt++ {
-		resp, e := p.try(ctx, &t, r)
+		var resp *message.Response
+		var e *Error
+		if h != nil {
+			in := t // a copy, so that t itself need not live on the heap
+			resp, e = c.fetchLocal(ctx, &in, h, r)
+		} else {
+			resp, e = p.try(ctx, &t, r)
+		}
 		if e == nil {
 			return resp, nil
 		}
