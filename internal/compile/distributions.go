@@ -1,3 +1,250 @@
 package compile
 
-func (c *compiler) distributions() {}
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/foregate/foregate/internal/awsapi/cloudfront"
+	"github.com/foregate/foregate/internal/diag"
+	"github.com/foregate/foregate/internal/edge"
+	"github.com/foregate/foregate/internal/front"
+	"github.com/foregate/foregate/internal/message"
+	"github.com/foregate/foregate/internal/resource"
+	"github.com/foregate/foregate/internal/store"
+)
+
+// cloudFront names the service's site in a Snapshot.
+const cloudFront = "cloudfront"
+
+// distributions makes the edge service with the plans of all distributions.
+func (c *compiler) distributions() {
+	d := &distributionCompiler{compiler: c, cache: map[string]*edge.CachePolicy{}, request: map[string]*edge.OriginRequestPolicy{}, response: map[string]*edge.ResponseHeadersPolicy{}}
+	d.policies()
+	var plans []*edge.Plan
+	for rec, v := range resource.Distributions.All(c.view, resource.Global) {
+		plans = append(plans, d.plan(rec, v))
+	}
+	fx := &edgeEffects{Local: edge.Local{Cache: c.env.Cache}, env: c.env, canonical: map[string]string{}}
+	for _, v := range resource.OriginAccessIdentities.All(c.view, resource.Global) {
+		fx.canonical[v.ID] = v.S3CanonicalUserID
+	}
+	c.edge = edge.NewService(edge.Options{Plans: plans, Node: c.env.Node, Effects: fx})
+	own := &front.Certificate{ID: "CloudFront's default certificate", Names: []string{"cloudfront.net", "*.cloudfront.net"}}
+	c.add(c.front.Name("*.cloudfront.net", front.Site{Handler: c.edge, Service: cloudFront, Certificate: own}), "distributions")
+	for rec, v := range resource.Distributions.All(c.view, resource.Global) {
+		hosts := []string{v.DomainName}
+		site := front.Site{Handler: c.edge, Service: cloudFront, Certificate: c.viewerCertificate(v.Config)}
+		for i, alias := range v.Config.Aliases.Items {
+			c.add(c.front.Alias(alias, site), c.path(rec, fmt.Sprintf("DistributionConfig.Aliases[%d]", i)))
+			hosts = append(hosts, alias)
+		}
+		c.front.Endpoint(front.Endpoint{LogicalID: rec.Source.LogicalID, Type: "AWS::CloudFront::Distribution", ID: v.ID, Hosts: hosts})
+	}
+}
+
+// add reports a name that could not be added.
+func (c *compiler) add(err error, path string) {
+	if err != nil {
+		c.report(diag.Finding{Code: diag.UnknownHost, Severity: diag.Warning, Path: path, Message: err.Error()})
+	}
+}
+
+func (c *compiler) viewerCertificate(config *cloudfront.DistributionConfig) *front.Certificate {
+	if arn := deref(config.ViewerCertificate.ACMCertificateArn); arn != "" {
+		if cert := c.certificates[arn]; cert != nil {
+			return cert
+		}
+	}
+	return nil
+}
+
+// distributionCompiler has what the distributions of one compilation share.
+type distributionCompiler struct {
+	*compiler
+	cache    map[string]*edge.CachePolicy
+	request  map[string]*edge.OriginRequestPolicy
+	response map[string]*edge.ResponseHeadersPolicy
+}
+
+func deref[T any](p *T) (zero T) {
+	if p == nil {
+		return zero
+	}
+	return *p
+}
+
+// or returns the value that p points at, otherwise when there is none.
+func or[T any](p *T, otherwise T) T {
+	if p == nil {
+		return otherwise
+	}
+	return *p
+}
+
+func (d *distributionCompiler) plan(rec *store.Record, v *resource.Distribution) *edge.Plan {
+	c := v.Config
+	const config = "DistributionConfig"
+	version := strings.ToLower(deref(c.HttpVersion))
+	p := &edge.Plan{
+		ID: v.ID, ARN: "arn:aws:cloudfront::" + d.env.Account + ":distribution/" + v.ID, Account: d.env.Account, DomainName: v.DomainName,
+		Enabled: deref(c.Enabled), Staging: deref(c.Staging), HTTP2: strings.HasPrefix(version, "http2"), IPv6: deref(c.IsIPV6Enabled),
+		DefaultRootObject: deref(c.DefaultRootObject), SourcePath: d.path(rec, config),
+	}
+	for _, a := range c.Aliases.Items {
+		p.Aliases = append(p.Aliases, strings.ToLower(a))
+	}
+	origins := map[string]int{}
+	for i, o := range c.Origins.Items {
+		origins[deref(o.Id)] = i
+		p.Origins = append(p.Origins, d.origin(rec, o, i, p.ARN))
+	}
+	groups := map[string]int{}
+	for i, g := range c.OriginGroups.Items {
+		groups[deref(g.Id)] = i
+		group := edge.OriginGroup{ID: deref(g.Id), SourcePath: d.path(rec, fmt.Sprintf(config+".OriginGroups.Items[%d]", i))}
+		for _, m := range g.Members.Items {
+			group.Members = append(group.Members, origins[deref(m.OriginId)])
+		}
+		for _, code := range g.FailoverCriteria.StatusCodes.Items {
+			group.FailoverOn = append(group.FailoverOn, int(code))
+		}
+		p.Groups = append(p.Groups, group)
+	}
+	if c.CacheBehaviors != nil {
+		for i, b := range c.CacheBehaviors.Items {
+			pattern, err := edge.ParsePattern(deref(b.PathPattern))
+			path := fmt.Sprintf(config+".CacheBehaviors[%d]", i)
+			if err != nil { // the service has checked it
+				d.report(diag.Finding{Code: diag.InvalidTemplate, Severity: diag.Error, Path: d.path(rec, path), Message: err.Error()})
+				continue
+			}
+			p.Behaviors = append(p.Behaviors, d.behavior(rec, behaviorInput{resource.AsDefault(b), pattern, path, origins, groups}))
+		}
+	}
+	p.Behaviors = append(p.Behaviors, d.behavior(rec, behaviorInput{c.DefaultCacheBehavior, edge.DefaultPattern(), config + ".DefaultCacheBehavior", origins, groups}))
+	for i, e := range c.CustomErrorResponses.Items {
+		code, _ := strconv.Atoi(deref(e.ResponseCode)) // the service has checked it
+		p.ErrorResponses = append(p.ErrorResponses, edge.ErrorResponse{
+			Status: int(deref(e.ErrorCode)), PagePath: deref(e.ResponsePagePath), ResponseCode: code,
+			MinTTL: seconds(or(e.ErrorCachingMinTTL, 10)), SourcePath: d.path(rec, fmt.Sprintf(config+".CustomErrorResponses[%d]", i))})
+	}
+	d.settings(rec, p, c)
+	d.staticFindings(rec, p)
+	return p
+}
+
+func seconds(n int64) time.Duration { return time.Duration(n) * time.Second }
+
+// bucketDomain takes bucket and region out of an S3 origin's domain.
+var bucketDomain = regexp.MustCompile(`^(.+)\.s3(?:[.-]([a-z0-9-]+))?\.amazonaws\.com(?:\.cn)?$`)
+
+func (d *distributionCompiler) origin(rec *store.Record, o *cloudfront.Origin, i int, distribution string) edge.Origin {
+	path := fmt.Sprintf("DistributionConfig.Origins[%d]", i)
+	out := edge.Origin{
+		ID: deref(o.Id), Domain: strings.ToLower(deref(o.DomainName)), Path: deref(o.OriginPath), HTTPPort: 80, HTTPSPort: 443,
+		Protocol: edge.OriginMatchViewer, ReadTimeout: 30 * time.Second, KeepaliveTimeout: 5 * time.Second,
+		ConnectTimeout: seconds(or(o.ConnectionTimeout, 10)), Attempts: int(or(o.ConnectionAttempts, 3)),
+		CompletionTimeout: seconds(deref(o.ResponseCompletionTimeout)),
+		SourcePath:        d.path(rec, path), PathSource: d.path(rec, path+".OriginPath"),
+	}
+	if o.CustomHeaders != nil {
+		for _, h := range o.CustomHeaders.Items {
+			out.Headers = append(out.Headers, message.Field{Name: deref(h.HeaderName), Value: deref(h.HeaderValue)})
+		}
+	}
+	if s := o.OriginShield; s != nil && deref(s.Enabled) {
+		out.ShieldRegion = deref(s.OriginShieldRegion)
+	}
+	if m := bucketDomain.FindStringSubmatch(out.Domain); m != nil {
+		out.Region = m[2]
+		if out.Region == "" {
+			out.Region = "us-east-1"
+		}
+	}
+	switch {
+	case o.S3OriginConfig != nil:
+		out.Kind = edge.S3Origin
+	case o.CustomOriginConfig != nil:
+		customOrigin(&out, o.CustomOriginConfig)
+	case o.VpcOriginConfig != nil:
+		d.unsupported(rec, path+".VpcOriginConfig", "the domain name is reached as it resolves here; send it elsewhere with --origin")
+	}
+	out.Access = d.access(o, distribution)
+	return out
+}
+
+func customOrigin(out *edge.Origin, c *cloudfront.CustomOriginConfig) {
+	out.HTTPPort, out.HTTPSPort = int(or(c.HTTPPort, 80)), int(or(c.HTTPSPort, 443))
+	switch deref(c.OriginProtocolPolicy) {
+	case "http-only":
+		out.Protocol = edge.OriginHTTPOnly
+	case "https-only":
+		out.Protocol = edge.OriginHTTPSOnly
+	}
+	out.ReadTimeout, out.KeepaliveTimeout = seconds(or(c.OriginReadTimeout, 30)), seconds(or(c.OriginKeepaliveTimeout, 5))
+	if c.OriginSslProtocols != nil {
+		out.SSLProtocols = c.OriginSslProtocols.Items
+	}
+}
+
+// access turns an origin access control or identity into what the engine passes on.
+func (d *distributionCompiler) access(o *cloudfront.Origin, distribution string) edge.OriginAccess {
+	if id := deref(o.OriginAccessControlId); id != "" {
+		a := edge.OriginAccess{Kind: edge.AccessControl, ID: id, SourceARN: distribution}
+		if v, ok := resource.OriginAccessControls.Get(d.view, resource.Global, id); ok {
+			a.OriginType = deref(v.Config.OriginAccessControlOriginType)
+			switch deref(v.Config.SigningBehavior) {
+			case "never":
+				a.Signing = edge.SignNever
+			case "no-override":
+				a.Signing = edge.SignNoOverride
+			}
+		}
+		return a
+	}
+	if o.S3OriginConfig != nil {
+		if id := strings.TrimPrefix(deref(o.S3OriginConfig.OriginAccessIdentity), "origin-access-identity/cloudfront/"); id != "" {
+			return edge.OriginAccess{Kind: edge.AccessIdentity, ID: id, OriginType: "s3", SourceARN: distribution}
+		}
+	}
+	return edge.OriginAccess{}
+}
+
+// settings takes over what belongs to the whole distribution, and names what is not honoured.
+func (d *distributionCompiler) settings(rec *store.Record, p *edge.Plan, c *cloudfront.DistributionConfig) {
+	const config = "DistributionConfig."
+	note := func(path, instead string) {
+		d.unsupported(rec, config+path, instead)
+		p.Unsupported = append(p.Unsupported, edge.Unsupported{Name: lastPart(path), Detail: instead, SourcePath: d.path(rec, config+path)})
+	}
+	if g := c.Restrictions.GeoRestriction; g != nil && deref(g.RestrictionType) != "none" {
+		p.Geo = &edge.GeoRestriction{Allow: deref(g.RestrictionType) == "whitelist", Countries: g.Items, SourcePath: d.path(rec, config+"Restrictions.GeoRestriction")}
+		note("Restrictions.GeoRestriction", "every country is served")
+	}
+	if deref(c.Logging.Enabled) || deref(c.Logging.Bucket) != "" {
+		p.Logging = &edge.Logging{Bucket: deref(c.Logging.Bucket), Prefix: deref(c.Logging.Prefix), Cookies: deref(c.Logging.IncludeCookies), SourcePath: d.path(rec, config+"Logging")}
+		note("Logging", "no standard log is written to the bucket")
+	}
+	if deref(c.WebACLId) != "" {
+		note("WebACLId", "no web ACL is evaluated")
+	}
+	if version := strings.ToLower(deref(c.HttpVersion)); strings.Contains(version, "3") {
+		note("HttpVersion", "HTTP/3 is not served and not advertised; HTTP/1.1 and HTTP/2 are")
+	}
+	if deref(c.ContinuousDeploymentPolicyId) != "" {
+		note("ContinuousDeploymentPolicyId", "all traffic goes to the primary distribution")
+	}
+	if v := c.ViewerCertificate; deref(v.ACMCertificateArn) != "" && deref(v.MinimumProtocolVersion) != "" && d.certificates[deref(v.ACMCertificateArn)] == nil {
+		d.report(diag.Finding{Code: diag.CertificateRegion, Severity: diag.Info, Path: d.path(rec, config+"ViewerCertificate.AcmCertificateArn"),
+			Message: "the certificate is not in this stack: the local authority vouches for the aliases instead"})
+	}
+	if o := c.CacheTagConfig; o != nil {
+		note("CacheTagConfig", "objects cannot be invalidated by tag")
+	}
+	if c.ViewerMtlsConfig != nil {
+		note("ViewerMtlsConfig", "viewers are not asked for a certificate")
+	}
+}

@@ -1,0 +1,112 @@
+package compile
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/foregate/foregate/internal/diag"
+	"github.com/foregate/foregate/internal/edge"
+	"github.com/foregate/foregate/internal/resource"
+	"github.com/foregate/foregate/internal/store"
+)
+
+const (
+	docManagedRequest = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed-origin-request-policies.html"
+	docOriginPath     = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/DownloadDistValuesOrigin.html#DownloadDistValuesOriginPath"
+	docPathPattern    = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/DownloadDistValuesCacheBehavior.html#DownloadDistValuesPathPattern"
+)
+
+// executeAPI takes API id and region out of a default endpoint.
+var executeAPI = regexp.MustCompile(`^([a-z0-9]+)\.execute-api\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?$`)
+
+// staticFindings reports what is wrong with a distribution whatever the request.
+func (d *distributionCompiler) staticFindings(rec *store.Record, p *edge.Plan) {
+	for i := range p.Behaviors {
+		b := &p.Behaviors[i]
+		for _, earlier := range p.Behaviors[:i] {
+			if edge.Subsumes(earlier.Pattern, b.Pattern) {
+				d.report(diag.Finding{Code: diag.BehaviorUnreachable, Severity: diag.Warning, Path: b.Source.Behavior, Doc: docPathPattern,
+					Message: fmt.Sprintf("no request reaches the behavior %q: %q comes before it and takes every path that it matches", b.Pattern.Source, earlier.Pattern.Source),
+					Fixes:   []string{fmt.Sprintf("put %q before %q", b.Pattern.Source, earlier.Pattern.Source)}})
+				break
+			}
+		}
+		if b.Origin >= 0 {
+			d.apiFindings(p, b, &p.Origins[b.Origin])
+		}
+	}
+}
+
+// apiFindings are about a behavior whose origin is the default endpoint of an API.
+func (d *distributionCompiler) apiFindings(p *edge.Plan, b *edge.Behavior, o *edge.Origin) {
+	m := executeAPI.FindStringSubmatch(o.Domain)
+	if m == nil {
+		return
+	}
+	custom := d.aliasIsCustomDomain(p)
+	if b.Forward != nil && b.Forward.ForwardsHost() && b.Lambda[edge.OriginRequest] == nil && !custom {
+		setting, name := b.Source.OriginRequestPolicy, "the origin request policy"
+		if b.Forward.Legacy {
+			setting, name = b.Source.ForwardedValues, "ForwardedValues"
+		} else if keyHasHost(b) {
+			setting, name = b.Source.CachePolicy, "the cache policy"
+		}
+		d.report(diag.Finding{
+			Code: diag.HostReachesExecuteAPI, Severity: diag.Error, Path: setting, Doc: docManagedRequest,
+			Message: fmt.Sprintf("%s forwards the viewer's Host header to %s, which answers 403 Forbidden", name, o.Domain),
+			Because: []string{"API Gateway finds the API by the Host header, and the viewer's Host is the distribution's name or an alias"},
+			Fixes: []string{
+				"use the managed origin request policy AllViewerExceptHostHeader (b689b0a8-53d0-40ab-baf2-68738e2966ac)",
+				"give the API a custom domain (AWS::ApiGateway::DomainName) with the name that viewers use",
+				"set Host to the API's own name in a Lambda@Edge function on origin-request"}})
+	}
+	d.stageFinding(o, m[1], m[2], custom && b.Forward != nil && b.Forward.ForwardsHost())
+}
+
+func keyHasHost(b *edge.Behavior) bool {
+	for _, h := range b.Forward.KeyHeaders {
+		if h == "host" {
+			return true
+		}
+	}
+	return false
+}
+
+// aliasIsCustomDomain tells whether one of the distribution's names is a custom domain of an API: Host is right then.
+func (d *distributionCompiler) aliasIsCustomDomain(p *edge.Plan) bool {
+	for _, name := range resource.CustomDomains(d.view) {
+		for _, alias := range p.Aliases {
+			if strings.EqualFold(name, alias) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// stageFinding reports an origin path that names no stage of an API of this store. What a function or a custom domain makes of
+// the path is not known here, so only an origin path that can never be right is reported.
+func (d *distributionCompiler) stageFinding(o *edge.Origin, api, region string, byCustomDomain bool) {
+	stages := resource.StageNames(d.view, region, api)
+	if len(stages) == 0 || byCustomDomain {
+		return
+	}
+	first, _, _ := strings.Cut(strings.TrimPrefix(o.Path, "/"), "/")
+	if first == "" {
+		d.report(diag.Finding{Code: diag.OriginPathMissesStage, Severity: diag.Info, Path: o.SourcePath, Doc: docOriginPath,
+			Message: fmt.Sprintf("the origin %s has no OriginPath: viewers must put the stage in front of the path", o.ID),
+			Because: []string{"on the default endpoint the first part of the path is the stage: " + strings.Join(stages, ", ")},
+			Fixes:   []string{"set OriginPath to /" + stages[0]}})
+		return
+	}
+	for _, s := range stages {
+		if s == first {
+			return
+		}
+	}
+	d.report(diag.Finding{Code: diag.OriginPathMissesStage, Severity: diag.Error, Path: o.PathSource, Doc: docOriginPath,
+		Message: fmt.Sprintf("OriginPath %q names no stage of the API: every request is answered 403 Forbidden", o.Path),
+		Because: []string{"the API's stages are " + strings.Join(stages, ", ")},
+		Fixes:   []string{"set OriginPath to /" + stages[0]}})
+}
