@@ -12,7 +12,7 @@ import (
 // applyConditions answers a viewer's conditional or range request from a stored object: 304, 206, 416, or the whole object
 // (rfc9110 13.2.2, 14; facts: cloudfront-dataplane 6).
 func (x *exchange) applyConditions(o *cache.Object) {
-	h := x.viewer.Header
+	h := x.req.Header
 	if x.notModified(o) {
 		x.res.status, x.res.memory, x.res.length = 304, nil, 0
 		x.res.header, x.res.owned = withoutContentFields(o.Header), true
@@ -48,7 +48,7 @@ func (x *exchange) notModified(o *cache.Object) bool {
 	if x.method&(GET|HEAD) == 0 {
 		return false
 	}
-	h := x.viewer.Header
+	h := x.req.Header
 	if v, ok := h.Lookup("If-None-Match"); ok {
 		return o.ETag != "" && etagListed(v, o.ETag)
 	}

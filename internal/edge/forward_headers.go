@@ -141,6 +141,14 @@ func (x *exchange) originHeaders(origin *Origin) message.Header {
 	return x.addCloudFrontHeaders(h)
 }
 
+// clientIP is the viewer's address; a request that has none, as one of explain, comes from this machine.
+func (x *exchange) clientIP() string {
+	if a := x.viewer.Client.Addr(); a.IsValid() {
+		return a.Unmap().String()
+	}
+	return "127.0.0.1"
+}
+
 // upgradeField names what a WebSocket handshake needs; CloudFront passes it without configuration (facts:
 // cloudfront-dataplane 13).
 func upgradeField(name string) bool {
@@ -157,7 +165,7 @@ func (x *exchange) viaField() message.Field {
 
 // forwardedForField appends the viewer's address with a comma and no space (facts: cloudfront-dataplane 5).
 func (x *exchange) forwardedForField() message.Field {
-	v := x.viewer.Client.Addr().Unmap().String()
+	v := x.clientIP()
 	if old := strings.Join(x.req.Header.Values("X-Forwarded-For"), ","); old != "" {
 		v = old + "," + v
 	}

@@ -280,7 +280,7 @@ func checkRequest(ev *eventRequest, r *lambdaResult, event Event) *invalidResult
 }
 
 func (x *exchange) eventRequest(headers message.Header, uri, query string) *eventRequest {
-	return &eventRequest{clientIP: x.viewer.Client.Addr().Unmap().String(), method: x.req.Method, uri: uri, query: query, headers: headers}
+	return &eventRequest{clientIP: x.clientIP(), method: x.req.Method, uri: uri, query: query, headers: headers}
 }
 
 func encodeRequestEvent(x *exchange, event Event, ev *eventRequest) []byte {

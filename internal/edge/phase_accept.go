@@ -1,6 +1,9 @@
 package edge
 
 import (
+	"strings"
+
+	"github.com/foregate/foregate/internal/message"
 	"github.com/foregate/foregate/internal/trace"
 )
 
@@ -37,7 +40,25 @@ func (x *exchange) accept() (phase, Reason) {
 	if x.method == 0 || len(r.Path) == 0 || r.Path[0] != '/' { // OPTIONS * has nothing to match a behavior with
 		return x.refuse(403, ReasonBadMethod, CauseMethod, "")
 	}
+	if passedDistributions(r) >= maxChain {
+		return x.refuse(403, ReasonChain, CauseChain, "")
+	}
 	return matchBehavior, ReasonAccepted
+}
+
+// maxChain is how many distributions a request may have passed before (facts: cloudfront-dataplane 1, chained distributions;
+// the manual contradicts itself by one, and this is the looser reading). It also ends a distribution that is its own origin.
+const maxChain = 2
+
+// passedDistributions counts the entries of Via that distributions have made.
+func passedDistributions(r *message.Request) int {
+	n := 0
+	for i := range r.Header {
+		if strings.EqualFold(r.Header[i].Name, "Via") {
+			n += strings.Count(r.Header[i].Value, ".cloudfront.net (CloudFront)")
+		}
+	}
+	return n
 }
 
 // refuse answers with CloudFront's own page.

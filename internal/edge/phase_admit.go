@@ -7,7 +7,6 @@ import (
 
 	"github.com/foregate/foregate/internal/edge/cache"
 	"github.com/foregate/foregate/internal/message"
-	"github.com/foregate/foregate/internal/trace"
 )
 
 // admit compresses the answer when the behavior asks for it, and stores it while it is delivered.
@@ -114,11 +113,8 @@ func (x *exchange) newObject(lifetime time.Duration) *cache.Object {
 		o.Header.Add("Date", httpDate(x.now))
 	}
 	if x.res.origin >= 400 {
-		o.Result = xcacheError
+		o.Result, o.Self = xcacheError, x.res.self
 		o.ETag, o.LastModified = "", ""
-	}
-	if x.hop != nil && x.req.Header.Has("Authorization") && !x.keyHas("authorization") && x.behavior.Forward.Headers.Has("authorization") {
-		x.hop.Fact(trace.Refused, "SharedAuthorization", "authorized-response-cached-for-all", x.dropSource("Authorization"))
 	}
 	return o
 }
@@ -143,15 +139,6 @@ func InvalidationMatch(distribution, path string) func(*cache.Object) bool {
 		}
 		return o.Target == path || wild && strings.HasPrefix(o.Target, prefix)
 	}
-}
-
-func (x *exchange) keyHas(name string) bool {
-	for _, n := range x.behavior.Forward.KeyHeaders {
-		if n == name {
-			return true
-		}
-	}
-	return false
 }
 
 // compressible lists the content types that CloudFront compresses (facts: cloudfront-dataplane 6, Compression).

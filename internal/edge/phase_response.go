@@ -2,6 +2,7 @@ package edge
 
 import (
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -60,7 +61,7 @@ func (x *exchange) cleanHeader() {
 			continue
 		case !keepCookies && strings.EqualFold(field.Name, "Set-Cookie"):
 			if x.hop != nil {
-				x.hop.Fact(trace.CookieDropped, "*", "Set-Cookie is removed because the behavior forwards no cookies", x.headerSource())
+				x.hop.Fact(trace.HeaderDropped, "Set-Cookie", "CloudFront removes it from answers of a behavior that forwards no cookies", x.headerSource())
 			}
 			continue
 		case strings.EqualFold(field.Name, "Vary"):
@@ -220,7 +221,7 @@ func (x *exchange) errorPage() (phase, Reason) {
 		x.res.status = status
 	}
 	if x.hop != nil {
-		x.hop.Fact(trace.Refused, "CustomErrorResponse", e.PagePath, e.SourcePath)
+		x.hop.Fact(trace.Refused, strconv.Itoa(status), string(CauseErrorPage), e.SourcePath)
 	}
 	return admit, ReasonCustomPage
 }
@@ -255,7 +256,7 @@ func (x *exchange) serveObject(o *cache.Object, xcache string) {
 	t := x.res.timing
 	x.res = result{
 		status: o.Status, origin: o.Status, header: o.Header, memory: o.Body, length: int64(len(o.Body)),
-		xcache: xcache, age: true, object: o, timing: t,
+		xcache: xcache, age: true, object: o, timing: t, self: o.Self,
 	}
 	if o.Status == 200 && o.Result == "" && !x.nested {
 		x.applyConditions(o)

@@ -73,6 +73,28 @@ func table() [phaseCount]phaseSpec {
 	}
 }
 
+// PhaseInfo is a row of the table of phases, for the documentation.
+type PhaseInfo struct {
+	Name string
+	Next []string
+}
+
+// Phases returns the pipeline in order.
+func Phases() []PhaseInfo {
+	t := table()
+	var out []PhaseInfo
+	for p := range done {
+		row := PhaseInfo{Name: t[p].name}
+		for n := range phaseCount {
+			if t[p].next.has(n) {
+				row.Next = append(row.Next, t[n].name)
+			}
+		}
+		out = append(out, row)
+	}
+	return out
+}
+
 // exchange is one request in the pipeline. It is reused: reset clears it.
 type exchange struct {
 	ctx  context.Context
@@ -99,8 +121,8 @@ type exchange struct {
 	object  *cache.Object
 	flight  *cache.Flight
 	fetched *fetchState
-	// extraRoom is where response-headers puts what it adds.
-	extraRoom [20]message.Field
+	// extraRoom is where response-headers puts what it adds; it is kept between requests, as key is.
+	extraRoom []message.Field
 
 	// The answer so far.
 	res      result

@@ -462,6 +462,19 @@ func TestTraceFacts(t *testing.T) {
 	}
 }
 
+// A distribution that is its own origin ends in a refusal, not in a loop.
+func TestChain(t *testing.T) {
+	p := testPlan(managed(t, "Managed-CachingDisabled", ""))
+	w, s := newWorld(p)
+	w.origin = func(r *FetchRequest) (*message.Response, error) {
+		r.Request.Host = p.DomainName
+		return s.Serve(context.Background(), r.Request), nil
+	}
+	if r := ask(s, get("/")); r.Status != 403 || len(w.fetched) != 2 {
+		t.Errorf("%d after %d fetches", r.Status, len(w.fetched))
+	}
+}
+
 type tunnel struct {
 	io.Reader
 	io.WriteCloser

@@ -12,6 +12,7 @@ const (
 	ReasonURITooLong
 	ReasonHeadTooBig
 	ReasonBadMethod
+	ReasonChain
 	ReasonPattern
 	ReasonDefaultBehavior
 	ReasonRedirect
@@ -84,6 +85,7 @@ var reasonTexts = [reasonCount]string{
 	ReasonURITooLong:           "the URL is longer than 8,192 bytes",
 	ReasonHeadTooBig:           "request line and headers are longer than 32,768 bytes",
 	ReasonBadMethod:            "CloudFront does not know the method",
+	ReasonChain:                "the request has already passed two distributions",
 	ReasonPattern:              "the first path pattern in order that matches",
 	ReasonDefaultBehavior:      "no path pattern matches, so the default behavior answers",
 	ReasonRedirect:             "the viewer protocol policy is redirect-to-https and the request came over HTTP",
@@ -163,4 +165,8 @@ const (
 	CauseFunctionInvalid  Cause = "function-result-invalid"
 	CauseFunctionFailed   Cause = "function-failed"
 	CauseFunctionThrottle Cause = "function-throttled"
+	// CauseErrorPage is a custom error response in place of the origin's error; Name is the origin's status.
+	CauseErrorPage Cause = "custom-error-response"
+	// CauseChain is a request that has passed too many distributions.
+	CauseChain Cause = "too-many-distributions"
 )

@@ -55,7 +55,7 @@ func NewService(o Options) *Service {
 	for p := message.HTTP10; p <= message.HTTP3; p++ {
 		s.via[p] = p.String() + " " + o.Node.Name + " (CloudFront)"
 	}
-	s.pool = &sync.Pool{New: func() any { return &exchange{} }}
+	s.pool = &sync.Pool{New: func() any { return &exchange{extraRoom: make([]message.Field, 0, 24)} }}
 	for _, p := range o.Plans {
 		for i := range p.Behaviors {
 			if h := p.Behaviors[i].ResponseHeaders; h != nil && s.headers[h] == nil {
@@ -100,6 +100,7 @@ func (s *Service) Find(host string) *Plan {
 func (s *Service) Serve(ctx context.Context, r *message.Request) *message.Response {
 	plan := s.Find(r.Host)
 	x := s.newExchange(ctx, plan, r)
+	defer s.release(x) // also when an effect panics: others may wait for this fetch
 	if plan == nil {
 		x.hop = r.Trace.Hop("cloudfront", "")
 		x.hop.Fact(trace.Refused, "BadRequest", string(CauseUnknownHost), "")
@@ -110,9 +111,7 @@ func (s *Service) Serve(ctx context.Context, r *message.Request) *message.Respon
 		x.hop = r.Trace.Hop("cloudfront", plan.ID)
 		x.run(accept, done)
 	}
-	res := x.response
-	s.release(x)
-	return res
+	return x.response
 }
 
 func (s *Service) newExchange(ctx context.Context, plan *Plan, r *message.Request) *exchange {
@@ -130,7 +129,6 @@ func (s *Service) release(x *exchange) {
 	if x.flight != nil {
 		x.flight.Release()
 	}
-	key := x.key
-	*x = exchange{key: key[:0]}
+	*x = exchange{key: x.key[:0], extraRoom: x.extraRoom}
 	s.pool.Put(x)
 }

@@ -35,6 +35,8 @@ type Object struct {
 	ETag, LastModified string
 	// Result is the X-Cache value of hits when it is not a plain hit (an error), else "".
 	Result string
+	// Self is true for a page that CloudFront made itself.
+	Self bool
 
 	age atomic.Pointer[ageText]
 }
@@ -63,7 +65,7 @@ func (o *Object) Renewed(now, expires time.Time) *Object {
 	return &Object{
 		Distribution: o.Distribution, Target: o.Target, Status: o.Status, Header: o.Header, Body: o.Body,
 		Stored: now, Expires: expires, StaleWhileRevalidate: o.StaleWhileRevalidate, StaleIfError: o.StaleIfError,
-		ETag: o.ETag, LastModified: o.LastModified, Result: o.Result,
+		ETag: o.ETag, LastModified: o.LastModified, Result: o.Result, Self: o.Self,
 	}
 }
 
