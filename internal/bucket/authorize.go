@@ -157,14 +157,16 @@ func (x *exchange) restricted() bool {
 	return x.caller.account() != x.plan.Account && x.caller.principal.Kind != iam.Service
 }
 
+// mayPass tells whether both the policies and the public access block let the caller through.
+func (x *exchange) mayPass(d iam.Decision) bool { return d.Allowed() && !x.restricted() }
+
 // authorize returns nil when the caller may, and otherwise the answer.
 func (x *exchange) authorize(action, resource string) *message.Response {
 	d := x.allowed(action, resource)
-	blocked := d.Allowed() && x.restricted()
 	if x.hop != nil {
-		x.traceDecision(action, d, blocked)
+		x.traceDecision(action, d)
 	}
-	if d.Allowed() && !blocked {
+	if x.mayPass(d) {
 		return nil
 	}
 	e := s3Error{code: "AccessDenied", status: 403, message: "Access Denied"}
@@ -172,7 +174,7 @@ func (x *exchange) authorize(action, resource string) *message.Response {
 	if id := x.caller.identity; id != nil && id.Principal.Account == x.plan.Account && !d.Allowed() {
 		e.message = "User: " + id.Principal.ARN + " is not authorized to perform: " + action + " on resource: \"" + resource + "\"" + d.Suffix(action)
 	}
-	return x.refuse(e, x.cause(d, blocked), x.policyPath())
+	return x.refuse(e, x.cause(d), x.policyPath())
 }
 
 func (x *exchange) policyPath() string {
@@ -182,9 +184,9 @@ func (x *exchange) policyPath() string {
 	return x.plan.SourcePath
 }
 
-func (x *exchange) cause(d iam.Decision, blocked bool) string {
+func (x *exchange) cause(d iam.Decision) string {
 	switch {
-	case blocked:
+	case d.Allowed():
 		return CausePublicRestricted
 	case d.Effect == iam.ExplicitDeny:
 		return CausePolicyDenies
@@ -196,9 +198,9 @@ func (x *exchange) cause(d iam.Decision, blocked bool) string {
 	return CauseNotAllowed
 }
 
-func (x *exchange) traceDecision(action string, d iam.Decision, blocked bool) {
+func (x *exchange) traceDecision(action string, d iam.Decision) {
 	reason := x.caller.String() + ", " + action + ": " + d.Why
-	if blocked {
+	if d.Allowed() && !x.mayPass(d) {
 		x.hop.Step("authorize", "deny", reason+"; but the policy is public, and the public access block restricts such buckets")
 		return
 	}
@@ -212,8 +214,7 @@ func (x *exchange) traceDecision(action string, d iam.Decision, blocked bool) {
 // missing answers for a key that does not exist: only who may list the bucket learns it (S3 API reference, GetObject,
 // "Permissions").
 func (x *exchange) missing() *message.Response {
-	d := x.allowed("s3:ListBucket", x.plan.ARN())
-	if d.Allowed() && !x.restricted() {
+	if x.mayPass(x.allowed("s3:ListBucket", x.plan.ARN())) {
 		return x.refuse(noSuchKey(x.key), CauseMissingKey, x.plan.SourcePath)
 	}
 	if x.hop != nil {

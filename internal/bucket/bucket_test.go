@@ -231,9 +231,31 @@ func TestHosts(t *testing.T) {
 		"site.s3-fips.us-east-1.amazonaws.com":         {bucket: "site", region: "us-east-1"},
 		"my-bucket-s3-data.s3.us-west-2.amazonaws.com": {bucket: "my-bucket-s3-data", region: "us-west-2"},
 	} {
+		if foreign := want == (hostName{bucket: hostOnly(host)}); IsHost(host) == foreign {
+			t.Errorf("IsHost(%s) = %v", host, !foreign)
+		}
 		if got := parseHost(host); got != want {
 			t.Errorf("%s: %+v, want %+v", host, got, want)
 		}
+	}
+}
+
+func TestOwnHosts(t *testing.T) {
+	for _, region := range []string{"us-east-1", "eu-central-1", "cn-north-1"} {
+		p := &Plan{Name: "my.site", Region: region, Website: &Website{}}
+		for _, h := range p.Hosts() {
+			if got := parseHost(h); got.bucket != p.Name || got.region != "" && got.region != region {
+				t.Errorf("%s: %+v", h, got)
+			}
+		}
+		for _, h := range EndpointHosts(region) {
+			if got := parseHost(h); !got.pathStyle {
+				t.Errorf("%s: %+v", h, got)
+			}
+		}
+	}
+	if h := WebsiteHost("b", "eu-central-1"); h != "b.s3-website.eu-central-1.amazonaws.com" {
+		t.Error(h)
 	}
 }
 

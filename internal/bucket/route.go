@@ -16,10 +16,7 @@ type hostName struct {
 // taken for a bucket's, which is what S3 does with a domain of one's own: so a distribution that forwards the viewer's
 // Host gets NoSuchBucket.
 func parseHost(host string) hostName {
-	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
-		host = host[:i]
-	}
-	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	host = hostOnly(host)
 	base, ok := strings.CutSuffix(host, ".amazonaws.com")
 	if !ok {
 		if base, ok = strings.CutSuffix(host, ".amazonaws.com.cn"); !ok {
@@ -41,6 +38,14 @@ func parseHost(host string) hostName {
 		return h
 	}
 	return hostName{bucket: host}
+}
+
+// hostOnly takes port and final dot off, and writes in lower case.
+func hostOnly(host string) string {
+	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
+		host = host[:i]
+	}
+	return strings.ToLower(strings.TrimSuffix(host, "."))
 }
 
 // endpoint reads the labels between the bucket and amazonaws.com.
@@ -83,9 +88,10 @@ func isRegion(s string) bool {
 }
 
 // pathKey returns the decoded path without its first slash. A percent sign that begins no escape is itself.
-func pathKey(path string) string { return decode(strings.TrimPrefix(path, "/"), false) }
+func pathKey(path string) string { return decode(strings.TrimPrefix(path, "/"), "") }
 
-func decode(s string, plus bool) string {
+// decode undoes percent encoding; the characters in spaces stand for a space.
+func decode(s, spaces string) string {
 	if !strings.ContainsAny(s, "%+") {
 		return s
 	}
@@ -95,7 +101,7 @@ func decode(s string, plus bool) string {
 		case s[i] == '%' && i+2 < len(s) && hexValue(s[i+1]) >= 0 && hexValue(s[i+2]) >= 0:
 			b = append(b, byte(hexValue(s[i+1])<<4|hexValue(s[i+2])))
 			i += 2
-		case s[i] == '+' && plus:
+		case strings.IndexByte(spaces, s[i]) >= 0:
 			b = append(b, ' ')
 		default:
 			b = append(b, s[i])
@@ -131,7 +137,7 @@ func parseParams(query string) params {
 			continue
 		}
 		n, v, _ := strings.Cut(part, "=")
-		p = append(p, param{decode(n, true), decode(v, true)})
+		p = append(p, param{decode(n, "+"), decode(v, "+")})
 	}
 	return p
 }

@@ -73,7 +73,7 @@ func (x *exchange) serveWebsite() *message.Response {
 		return x.object(o)
 	}
 	// A name without its slash leads to the folder when that has an index document.
-	if e.status == 404 && x.key == key && w.IndexSuffix != "" {
+	if e.missing && x.key == key && w.IndexSuffix != "" {
 		if o, err := x.websiteObject(key + "/" + w.IndexSuffix); err == nil {
 			o.Content.Close()
 			return x.found(302, "/"+encodePath(key)+"/")
@@ -82,32 +82,37 @@ func (x *exchange) serveWebsite() *message.Response {
 	if r := w.rule(x.key, e.status); r != nil {
 		return x.follow(r)
 	}
-	return x.errorDocument(w, *e)
+	return x.errorDocument(w, e.s3Error)
+}
+
+// websiteError is why there is no object to show. missing is true when there is none, even if the caller is told
+// AccessDenied for want of s3:ListBucket.
+type websiteError struct {
+	s3Error
+	missing bool
 }
 
 // websiteObject opens an object as an anonymous caller.
-func (x *exchange) websiteObject(key string) (*Object, *s3Error) {
+func (x *exchange) websiteObject(key string) (*Object, *websiteError) {
 	denied := s3Error{code: "AccessDenied", status: 403, message: "Access Denied"}
 	d := x.allowed("s3:GetObject", x.plan.ARN()+"/"+key)
 	if x.hop != nil {
-		x.traceDecision("s3:GetObject "+key, d, d.Allowed() && x.restricted())
+		x.traceDecision("s3:GetObject "+key, d)
 	}
-	if !d.Allowed() || x.restricted() {
-		return nil, &denied
+	if !x.mayPass(d) {
+		return nil, &websiteError{s3Error: denied}
 	}
 	o, err := x.plan.Objects.Get(x.ctx, key)
 	switch {
 	case err == nil:
 		return o, nil
 	case !errors.Is(err, ErrNotFound):
-		e := internalError
-		return nil, &e
+		return nil, &websiteError{s3Error: internalError}
 	}
-	if d := x.allowed("s3:ListBucket", x.plan.ARN()); !d.Allowed() || x.restricted() {
-		return nil, &denied
+	if !x.mayPass(x.allowed("s3:ListBucket", x.plan.ARN())) {
+		return nil, &websiteError{denied, true}
 	}
-	e := noSuchKey(key)
-	return nil, &e
+	return nil, &websiteError{noSuchKey(key), true}
 }
 
 // rule returns the first rule that holds: before the object is looked for with status 0, afterwards with the error's.
@@ -183,7 +188,7 @@ func (x *exchange) errorDocument(w *Website, e s3Error) *message.Response {
 	}
 	o, missing := x.websiteObject(w.ErrorKey)
 	if missing != nil {
-		return x.page(e, missing, "website")
+		return x.page(e, &missing.s3Error, "website")
 	}
 	x.hop.Fact(trace.Refused, e.code, "website", x.plan.SourcePath)
 	x.hop.Step("website", "error document", w.ErrorKey)

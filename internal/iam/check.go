@@ -115,7 +115,7 @@ func bucketResource(p *pattern, text, bucket string) bool {
 	if strings.Contains(name, "${") {
 		return true
 	}
-	g := compilePattern(name, false, false)
+	g := compilePattern(name, plain)
 	return g.glob.match(bucket)
 }
 

@@ -90,7 +90,7 @@ func parseOperator(s string) (op operator, set setOperator, ifExists, ok bool) {
 func (c *Condition) hold(keys Keys) bool {
 	got, ok := keys.Lookup(c.key)
 	if c.op == opNull {
-		return c.holdNull(ok && len(got) > 0)
+		return c.holdNull(got)
 	}
 	if !ok || len(got) == 0 {
 		// A missing key meets what is negated and what has IfExists, and all of no values match (IAM guide,
@@ -125,9 +125,9 @@ func (c *Condition) hold(keys Keys) bool {
 	return neg
 }
 
-func (c *Condition) holdNull(present bool) bool {
+func (c *Condition) holdNull(got []string) bool {
 	for _, v := range c.Values {
-		if strings.EqualFold(v, "true") != present {
+		if strings.EqualFold(v, "true") == (len(got) == 0) {
 			return true
 		}
 	}
@@ -237,24 +237,24 @@ func (c *Condition) matchARN(i int, got string, keys Keys) bool {
 
 // compileARN cuts a policy value into the patterns of its six parts; nil when it has not six. A colon inside a variable
 // belongs to the variable.
-func compileARN(value string, vars bool) []pattern {
+func compileARN(value string, how syntax) []pattern {
 	var parts []pattern
 	start, depth := 0, 0
 	for i := 0; i < len(value) && len(parts) < 5; i++ {
 		switch {
-		case vars && value[i] == '$' && i+1 < len(value) && value[i+1] == '{':
+		case how&withVars != 0 && value[i] == '$' && i+1 < len(value) && value[i+1] == '{':
 			depth++
 		case value[i] == '}' && depth > 0:
 			depth--
 		case value[i] == ':' && depth == 0:
-			parts = append(parts, compilePattern(value[start:i], vars, false))
+			parts = append(parts, compilePattern(value[start:i], how))
 			start = i + 1
 		}
 	}
 	if len(parts) != 5 {
 		return nil
 	}
-	return append(parts, compilePattern(value[start:], vars, false))
+	return append(parts, compilePattern(value[start:], how))
 }
 
 func equalBinary(want, got string) bool {

@@ -146,13 +146,13 @@ func FuzzGlob(f *testing.F) {
 		f.Add(c[0], c[1])
 	}
 	f.Fuzz(func(t *testing.T, p, s string) {
-		g := compilePattern(p, false, false)
+		g := compilePattern(p, plain)
 		got := g.glob.match(s)
 		ascii := strings.IndexFunc(p+s, func(r rune) bool { return r >= 0x80 }) < 0
 		if ascii && len(p) < 20 && len(s) < 30 && got != naive(p, s) {
 			t.Fatalf("match(%q, %q) = %v", p, s, got)
 		}
-		vars := compilePattern(p, true, true)
+		vars := compilePattern(p, withVars|foldCase)
 		vars.match(s, Context{})
 	})
 }
@@ -162,7 +162,7 @@ func TestMatchingIsLinear(t *testing.T) {
 	start := time.Now()
 	text := strings.Repeat("a", 100_000)
 	for _, p := range []string{strings.Repeat("a*", 2000) + "b", strings.Repeat("*a", 2000) + "b", "*a*a*a*a*a*a*a*a*a*b"} {
-		g := compilePattern(p, false, false)
+		g := compilePattern(p, plain)
 		if g.glob.match(text) {
 			t.Errorf("%.20s matched", p)
 		}

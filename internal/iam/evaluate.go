@@ -350,15 +350,15 @@ func (e *evaluation) miss(src Source, s *Statement) (m NearMiss, one bool) {
 	missed := 0
 	if src == ResourcePolicy && s.principalFit(e.principal) == noFit {
 		missed++
-		m = NearMiss{Element: element("Principal", s.NotPrincipal), Want: s.principalText(), Got: e.callerText()}
+		m = NearMiss{Element: element[s.NotPrincipal][0], Want: s.principalText(), Got: e.callerText()}
 	}
 	if !e.actionMatches(s) {
 		missed++
-		m = NearMiss{Element: element("Action", s.NotAction), Want: strings.Join(s.Actions, ", "), Got: e.q.Action}
+		m = NearMiss{Element: element[s.NotAction][1], Want: strings.Join(s.Actions, ", "), Got: e.q.Action}
 	}
 	if !e.resourceMatches(s) {
 		missed++
-		m = NearMiss{Element: element("Resource", s.NotResource), Want: strings.Join(s.Resources, ", "), Got: e.q.Resource}
+		m = NearMiss{Element: element[s.NotResource][2], Want: strings.Join(s.Resources, ", "), Got: e.q.Resource}
 	}
 	if c := e.failing(s); c != nil {
 		missed++
@@ -371,12 +371,8 @@ func (e *evaluation) miss(src Source, s *Statement) (m NearMiss, one bool) {
 	return m, missed == 1
 }
 
-func element(name string, not bool) string {
-	if not {
-		return "Not" + name
-	}
-	return name
-}
+// element names an element by whether the statement has its Not form.
+var element = map[bool][3]string{false: {"Principal", "Action", "Resource"}, true: {"NotPrincipal", "NotAction", "NotResource"}}
 
 func (s *Statement) principalText() string {
 	var out []string

@@ -31,15 +31,24 @@ type token struct {
 	hasFallback bool
 }
 
-// compilePattern reads wildcards, and variables when the policy's version has them. With fold, letters match in either
-// case; then the text to match must be in lower case.
-func compilePattern(text string, vars, fold bool) pattern {
+// syntax says what a pattern may hold besides wildcards.
+type syntax uint8
+
+const (
+	plain syntax = 0
+	// withVars reads ${…}, which only version 2012-10-17 has.
+	withVars syntax = 1 << iota
+	// foldCase matches letters in either case; the text to match must be in lower case.
+	foldCase
+)
+
+func compilePattern(text string, how syntax) pattern {
 	p := pattern{text: text}
 	src := text
-	if fold {
+	if how&foldCase != 0 {
 		src = strings.ToLower(text)
 	}
-	tokens, hasVars := tokenize(src, vars)
+	tokens, hasVars := tokenize(src, how)
 	if hasVars {
 		p.tokens = tokens
 	} else {
@@ -48,7 +57,7 @@ func compilePattern(text string, vars, fold bool) pattern {
 	return p
 }
 
-func tokenize(s string, vars bool) (tokens []token, hasVars bool) {
+func tokenize(s string, how syntax) (tokens []token, hasVars bool) {
 	lit := 0
 	flush := func(end int) {
 		if end > lit {
@@ -66,7 +75,7 @@ func tokenize(s string, vars bool) (tokens []token, hasVars bool) {
 			tokens = append(tokens, token{kind: k})
 			i++
 			lit = i
-		case vars && strings.HasPrefix(s[i:], "${") && strings.IndexByte(s[i:], '}') > 0:
+		case how&withVars != 0 && strings.HasPrefix(s[i:], "${") && strings.IndexByte(s[i:], '}') > 0:
 			flush(i)
 			end := i + strings.IndexByte(s[i:], '}')
 			t := variableToken(s[i+2 : end])

@@ -132,7 +132,11 @@ func (p *parser) statement(n *node) {
 	if s.Effect == 0 {
 		p.bad(n, "there is no Effect")
 	}
-	s.compile(p.doc.Version == Version2012)
+	how := plain
+	if p.doc.Version == Version2012 {
+		how = withVars
+	}
+	s.compile(how)
 }
 
 func (p *parser) element(s *Statement, m member) {
@@ -286,20 +290,20 @@ func (p *parser) scalars(n *node, what string) []string {
 	return out
 }
 
-// compile prepares the statement for matching; vars is whether the policy's version has variables.
-func (s *Statement) compile(vars bool) {
+// compile prepares the statement for matching.
+func (s *Statement) compile(how syntax) {
 	for _, a := range s.Actions {
-		s.actions = append(s.actions, compilePattern(a, false, true))
+		s.actions = append(s.actions, compilePattern(a, foldCase))
 	}
 	for _, r := range s.Resources {
-		s.resources = append(s.resources, compilePattern(r, vars, false))
+		s.resources = append(s.resources, compilePattern(r, how))
 	}
 	for i := range s.Conditions {
 		c := &s.Conditions[i]
 		for _, v := range c.Values {
-			c.patterns = append(c.patterns, compilePattern(v, vars, false))
+			c.patterns = append(c.patterns, compilePattern(v, how))
 			if c.op&^negated == opARN {
-				c.arns = append(c.arns, compileARN(v, vars))
+				c.arns = append(c.arns, compileARN(v, how))
 			}
 		}
 	}
