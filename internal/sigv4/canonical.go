@@ -22,6 +22,7 @@ type subject struct {
 	date, scope               string
 	presigned                 bool // leave X-Amz-Signature out of the query
 	s3                        bool // S3's rules for the path
+	rawQuery                  bool // take the query's encoding as it is; only for Diagnose
 }
 
 // scratch is the memory that one canonical request needs; it is pooled so that verifying does not allocate.
@@ -51,7 +52,7 @@ func (s *scratch) canonical(q *subject) {
 		b = s.appendNormalised(b, q.path)
 	}
 	b = append(b, '\n')
-	b = s.appendQuery(b, q.query, q.presigned)
+	b = s.appendQuery(b, q)
 	b = append(b, '\n')
 	s.names = splitNames(s.names[:0], q.signed)
 	for _, n := range s.names {
@@ -231,7 +232,8 @@ func unhex(c byte) (byte, bool) {
 
 // appendQuery appends the parameters, decoded and encoded again, sorted by name and then value. A plus sign is a space, as
 // AWS's servers read it.
-func (s *scratch) appendQuery(b []byte, query string, presigned bool) []byte {
+func (s *scratch) appendQuery(b []byte, q *subject) []byte {
+	query := q.query
 	if query == "" {
 		return b
 	}
@@ -243,14 +245,14 @@ func (s *scratch) appendQuery(b []byte, query string, presigned bool) []byte {
 			continue
 		}
 		name, value, _ := strings.Cut(part, "=")
-		if presigned && name == "X-Amz-Signature" {
+		if q.presigned && name == "X-Amz-Signature" {
 			continue
 		}
 		p := param{name: len(s.text)}
-		s.appendParam(name)
+		s.appendParam(name, q)
 		p.eq = len(s.text)
 		s.text = append(s.text, '=')
-		s.appendParam(value)
+		s.appendParam(value, q)
 		p.end = len(s.text)
 		s.params = append(s.params, p)
 	}
@@ -270,7 +272,11 @@ func (s *scratch) appendQuery(b []byte, query string, presigned bool) []byte {
 	return b
 }
 
-func (s *scratch) appendParam(v string) {
+func (s *scratch) appendParam(v string, q *subject) {
+	if q.rawQuery {
+		s.text = append(s.text, v...)
+		return
+	}
 	for i := 0; i < len(v); i++ {
 		c, n := unescape(v, i)
 		if v[i] == '+' {

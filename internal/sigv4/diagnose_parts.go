@@ -56,6 +56,11 @@ func queryAlternatives(q *subject, c Candidates) []alternative {
 	if q.query != "" && !q.presigned {
 		add("", "the client signed no query")
 	}
+	if strings.ContainsAny(q.query, "+%") {
+		alts = append(alts, alternative{Change{PartQuery, "", shortQuery(q.query), shortQuery(q.query),
+			"the client signed the query in its own encoding; AWS decodes it and encodes it again, with %20 for a plus sign"},
+			func(s *subject) { s.rawQuery = true }, false})
+	}
 	if strings.Contains(q.query, "+") {
 		add(strings.ReplaceAll(q.query, "+", "%2B"), "the client signed a plus sign in the query where the server reads a space; it must be sent as %2B")
 	}

@@ -237,6 +237,19 @@ func TestS3Rules(t *testing.T) {
 	}
 }
 
+// signRaw signs a query as it stands, as botocore does.
+func signRaw(query string) *message.Request {
+	r := apiRequest("", "X-Amz-Date", "20150830T123600Z")
+	r.Query = query
+	q := subjectOf(r, "host;x-amz-date", EmptyHash)
+	q.date, q.scope, q.rawQuery = "20150830T123600Z", "20150830/us-east-1/execute-api/aws4_request", true
+	s := &scratch{}
+	s.canonical(&q)
+	newSigningKey(keyID{suiteSecret, "20150830", "us-east-1", "execute-api"}).sign(s)
+	r.Header.Add("Authorization", "AWS4-HMAC-SHA256 Credential="+suiteKey+"/"+q.scope+", SignedHeaders=host;x-amz-date, Signature="+string(s.hex[:]))
+	return r
+}
+
 func TestDiagnose(t *testing.T) {
 	v := apiVerifier(ExecuteAPI)
 	sign := func(host, path, query, body string, fields ...string) *message.Request {
@@ -281,6 +294,7 @@ func TestDiagnose(t *testing.T) {
 			r.Header.Add("Authorization", "AWS4-HMAC-SHA256 Credential="+suiteKey+"/20150830/us-east-1/execute-api/aws4_request, SignedHeaders=host;x-amz-date, Signature="+string(s.hex[:]))
 			return r
 		}(), nil, false, nil, "path"},
+		{"plus sign in the query", signRaw("a=1+1"), nil, false, nil, "query"},
 		{"other secret", func() *message.Request {
 			r := apiRequest("")
 			s := signer(suiteKey, "")
