@@ -158,6 +158,10 @@ func (rt *Runtime) Acquire(spec Spec) (*Function, error) {
 		p = newPool(rt, key, spec)
 		rt.pools[key] = p
 		rt.prepareSpare(p.lang, spec.Runtime)
+		p.preparing = p.lang != nil
+		if p.preparing {
+			rt.work.Go(p.prepare)
+		}
 	}
 	p.refs++
 	p.credentials.Store(&spec.Credentials)

@@ -38,7 +38,9 @@ type pool struct {
 	inflight int
 	served   uint64
 	closed   bool
-	scratch  string
+	// preparing is true while the code is unpacked ahead of the first invocation.
+	preparing bool
+	scratch   string
 }
 
 // grant is what a waiting invocation gets: a worker, or the answer of a worker that could not be started.
@@ -58,6 +60,23 @@ func newPool(rt *Runtime, key string, spec Spec) *pool {
 	}
 	return p
 }
+
+// prepare unpacks the code before it is needed. What goes wrong is reported by the invocation that needs it.
+func (p *pool) prepare() {
+	if _, err := p.codeDir(); err == nil {
+		_, _ = p.scratchDir()
+	}
+	p.mu.Lock()
+	p.preparing = false
+	done := p.gone()
+	p.mu.Unlock()
+	if done {
+		p.cleanUp()
+	}
+}
+
+// gone tells whether nothing uses the pool's files any more. The caller holds p.mu.
+func (p *pool) gone() bool { return p.closed && p.live == 0 && !p.preparing }
 
 // throttled is AWS's answer to an invocation beyond a limit (Lambda API, Invoke, TooManyRequestsException).
 func throttled(reason string) *Error {
@@ -280,7 +299,7 @@ func (p *pool) notStarted(g grant) {
 		p.answerOne(g)
 	}
 	p.startForWaiters()
-	done := p.closed && p.live == 0
+	done := p.gone()
 	p.mu.Unlock()
 	if done {
 		p.cleanUp()
@@ -344,7 +363,7 @@ func (p *pool) workerEnded(w *worker) {
 	}
 	p.live--
 	p.startForWaiters()
-	done := p.closed && p.live == 0
+	done := p.gone()
 	p.mu.Unlock()
 	if done {
 		p.cleanUp()
@@ -389,7 +408,7 @@ func (p *pool) close() {
 	p.idle = nil
 	for p.answerOne(grant{err: errReleased}) {
 	}
-	done := p.live == 0
+	done := p.gone()
 	p.mu.Unlock()
 	if done {
 		p.cleanUp()

@@ -38,12 +38,7 @@ func (rt *Runtime) launch(l *language, program string, env []string) (*process, 
 	if err != nil {
 		return nil, err
 	}
-	args := []string{script}
-	if l.name == "python" {
-		// Compiled modules go to the cache: a folder that runs in place stays as it is.
-		args = []string{"-X", "pycache_prefix=" + filepath.Join(filepath.Dir(script), "pycache"), script}
-	}
-	p := &process{rt: rt, cmd: exec.Command(program, args...), exited: make(chan struct{}), started: time.Now()}
+	p := &process{rt: rt, cmd: exec.Command(program, script), exited: make(chan struct{}), started: time.Now()}
 	p.cmd.Env = env
 	p.cmd.Dir = filepath.Dir(script)
 	p.cmd.SysProcAttr = processAttributes()

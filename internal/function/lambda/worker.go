@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -71,15 +72,17 @@ type failure struct {
 
 // configuration is the first frame to a worker.
 type configuration struct {
-	Root      string            `json:"root"`
-	Handler   string            `json:"handler"`
-	Runtime   string            `json:"runtime"`
-	Name      string            `json:"name"`
-	Version   string            `json:"version"`
-	Memory    string            `json:"memory"`
-	LogGroup  string            `json:"logGroup"`
-	LogStream string            `json:"logStream"`
-	Env       map[string]string `json:"env,omitempty"`
+	Root      string `json:"root"`
+	Handler   string `json:"handler"`
+	Runtime   string `json:"runtime"`
+	Name      string `json:"name"`
+	Version   string `json:"version"`
+	Memory    string `json:"memory"`
+	LogGroup  string `json:"logGroup"`
+	LogStream string `json:"logStream"`
+	// Bytecode is where Python keeps compiled modules: a folder, "here" for beside the source, or nowhere.
+	Bytecode string            `json:"bytecode"`
+	Env      map[string]string `json:"env,omitempty"`
 }
 
 // bringUp starts a process and loads the function. With a failure it returns the worker too when there is a process left
@@ -111,6 +114,12 @@ func (p *pool) bringUp() (*worker, *failure, error) {
 		Root: root, Handler: p.spec.Handler, Runtime: p.spec.Runtime, Name: p.spec.Name, Version: p.spec.Version,
 		Memory: strconv.Itoa(p.spec.MemoryMB), LogGroup: vars["AWS_LAMBDA_LOG_GROUP_NAME"],
 		LogStream: vars["AWS_LAMBDA_LOG_STREAM_NAME"],
+	}
+	switch {
+	case p.spec.Code.Zip != nil:
+		config.Bytecode = "here"
+	case p.spec.Code.Dir != "": // a folder that runs in place stays as it is
+		config.Bytecode = filepath.Join(filepath.Dir(scratch), "bytecode")
 	}
 	if own := needsOwnStart(vars); !own && !p.rt.opts.NoSpares {
 		if proc = p.lang.takeSpare(program); proc != nil {

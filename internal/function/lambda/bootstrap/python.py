@@ -266,6 +266,10 @@ def _main():
     os.chdir(config["root"])
     sys.argv = [sys.argv[0]]
     sys.path[0] = config["root"]
+    if not config["bytecode"]:
+        sys.dont_write_bytecode = True
+    elif config["bytecode"] != "here":
+        sys.pycache_prefix = config["bytecode"]
     _setup_logging()
     try:
         handler = _load(config["handler"])
