@@ -494,7 +494,7 @@ func (c *ClientConn) appendRequest(dst []byte, r *message.Request, length int64,
 		return dst, "method " + strconv.Quote(r.Method)
 	case !ValidTarget(r.Path) || r.Path[0] != '/' && (r.Path != "*" || r.Method != http.MethodOptions) || strings.Contains(r.Path, "?"):
 		return dst, "path " + strconv.Quote(r.Path)
-	case !all(r.Query, isTarget):
+	case !all(r.Query, isTarget) || r.Path == "*" && (r.HasQuery || r.Query != ""):
 		return dst, "query " + strconv.Quote(r.Query)
 	case !ValidHost(r.Host):
 		return dst, "host " + strconv.Quote(r.Host)

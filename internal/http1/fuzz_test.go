@@ -225,3 +225,36 @@ func FuzzOutgoing(f *testing.F) {
 		}
 	})
 }
+
+// FuzzSend: whatever an engine asks to be sent, one request leaves, and it is the one that was asked for; or none does.
+func FuzzSend(f *testing.F) {
+	f.Add("GET", "h", "/a", "b=c", "A", "b", "")
+	f.Add("POST", "h:80", "/a b", "", "Content-Length", "5", "hello")
+	f.Add("GET", "h", "/?x", "#", "Transfer-Encoding", "chunked", "0\r\n\r\n")
+	f.Add("GET\r\n", "h\r\n", "/\r\n", "\r\n", "A\r\n", "\r\n", "")
+	f.Add("OPTIONS", "[::1]", "*", "", "Connection", "A", "")
+	f.Fuzz(func(t *testing.T, method, host, path, query, name, value, body string) {
+		r := &message.Request{Method: method, Host: host, Path: path, Query: query, Header: message.Header{{Name: name, Value: value}}}
+		if body != "" {
+			r.Body, r.ContentLength = strings.NewReader(body), int64(len(body))
+		}
+		conn := &script{in: []byte("HTTP/1.1 204 No Content\r\n\r\n")}
+		if _, err := NewClientConn(conn, ClientOptions{}).RoundTrip(r); err != nil {
+			if conn.out.Len() > 0 {
+				t.Fatalf("refused with %v, but %q was sent", err, conn.out.String())
+			}
+			return
+		}
+		all, answer := serveAll(conn.out.Bytes(), 0)
+		if len(all) != 1 || strings.Count(answer, "HTTP/1.1 ") != 1 {
+			t.Fatalf("%q was sent: %d requests, %q", conn.out.String(), len(all), answer)
+		}
+		g := all[0]
+		if g.Method != method || g.Path != path || g.Query != query || g.Host != TrimPort(host, "http") || g.body != body || g.err != nil {
+			t.Fatalf("%q was sent", conn.out.String())
+		}
+		if v, ok := g.Header.Lookup(name); ok && v != trimSpace(value) {
+			t.Fatalf("%q was sent", conn.out.String())
+		}
+	})
+}
