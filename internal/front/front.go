@@ -32,6 +32,9 @@ type Options struct {
 	// Explain is called after a request that asked for an explanation with Foregate-Explain: 1, and returns the address
 	// for Foregate-Explanation ("" for none). Nil leaves the header alone.
 	Explain func(ctx context.Context, e Explained) string
+	// Answered is told of each request to a host of the stack once its answer has begun; nil means nobody. It must be
+	// quick: the client waits for it.
+	Answered func(a Answered)
 	// Terse keeps the names of hosts out of the answer to an unknown one, for nodes that strangers can reach.
 	Terse bool
 	// ProxyPassthrough lets the forward proxy reach hosts outside the stack.
@@ -67,6 +70,14 @@ type Explained struct {
 	// Response is the answer. The hook may replace the body by one that copies what it reads.
 	Response *message.Response
 	Trace    *trace.Trace
+}
+
+// Answered is a request that has its answer.
+type Answered struct {
+	Method, Scheme, Host, Target string
+	// Response must not be changed, and its body not be read.
+	Response *message.Response
+	Took     time.Duration
 }
 
 // Front serves the current Snapshot. Make one with New.

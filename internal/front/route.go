@@ -3,6 +3,7 @@ package front
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/foregate/foregate/internal/message"
 	"github.com/foregate/foregate/internal/trace"
@@ -67,7 +68,17 @@ func (f *Front) serve(ctx context.Context, v *visit, r *message.Request) *messag
 		asked = explained(r)
 	}
 	seen := r.Trace
+	var note Answered
+	var began time.Time
+	if f.opts.Answered != nil && rt.kind == toSite {
+		note = Answered{Method: r.Method, Scheme: r.Scheme, Host: rt.name, Target: r.Target()}
+		began = time.Now()
+	}
 	resp := f.dispatch(ctx, &h, &rt, r)
+	if resp != nil && note.Method != "" {
+		note.Response, note.Took = resp, time.Since(began)
+		f.opts.Answered(note)
+	}
 	if resp != nil && rt.local {
 		localRedirect(h.snap, resp, &rt)
 	}
