@@ -89,7 +89,7 @@ func newSelector(sel Selection, kind selectorKind) Selector {
 		if kind == headerNames {
 			n = strings.ToLower(n)
 		}
-		if n == "*" && sel.Mode == Whitelist {
+		if n == "*" && sel.Mode == Whitelist && kind != queryNames {
 			return Selector{mode: All, foldCase: s.foldCase}
 		}
 		s.names = append(s.names, n)

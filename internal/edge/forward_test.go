@@ -345,6 +345,7 @@ func FuzzCookies(f *testing.F) {
 
 func FuzzQuery(f *testing.F) {
 	f.Add("a=1&b=2&&c", "a")
+	f.Add("0", "*")
 	f.Fuzz(func(t *testing.T, query, name string) {
 		keep := newSelector(Selection{Whitelist, []string{name}}, queryNames)
 		drop := newSelector(Selection{AllExcept, []string{name}}, queryNames)
