@@ -9,7 +9,7 @@ import (
 type pattern struct {
 	text string
 	// tokens are only kept when there are variables; otherwise glob is final.
-	tokens []token
+	tokens []patternToken
 	glob   glob
 }
 
@@ -22,7 +22,7 @@ const (
 	variable
 )
 
-type token struct {
+type patternToken struct {
 	kind tokenKind
 	// text is the literal, or a variable's key in lower case.
 	text string
@@ -57,11 +57,11 @@ func compilePattern(text string, how syntax) pattern {
 	return p
 }
 
-func tokenize(s string, how syntax) (tokens []token, hasVars bool) {
+func tokenize(s string, how syntax) (tokens []patternToken, hasVars bool) {
 	lit := 0
 	flush := func(end int) {
 		if end > lit {
-			tokens = append(tokens, token{kind: literal, text: s[lit:end]})
+			tokens = append(tokens, patternToken{kind: literal, text: s[lit:end]})
 		}
 	}
 	for i := 0; i < len(s); {
@@ -72,7 +72,7 @@ func tokenize(s string, how syntax) (tokens []token, hasVars bool) {
 			if s[i] == '?' {
 				k = question
 			}
-			tokens = append(tokens, token{kind: k})
+			tokens = append(tokens, patternToken{kind: k})
 			i++
 			lit = i
 		case how&withVars != 0 && strings.HasPrefix(s[i:], "${") && strings.IndexByte(s[i:], '}') > 0:
@@ -93,11 +93,11 @@ func tokenize(s string, how syntax) (tokens []token, hasVars bool) {
 
 // variableToken reads the inside of ${…}. ${*}, ${?} and ${$} stand for the character itself (IAM guide,
 // reference_policies_variables).
-func variableToken(s string) token {
+func variableToken(s string) patternToken {
 	if s == "*" || s == "?" || s == "$" {
-		return token{kind: literal, text: s}
+		return patternToken{kind: literal, text: s}
 	}
-	t := token{kind: variable}
+	t := patternToken{kind: variable}
 	key, def, has := strings.Cut(s, ",")
 	t.text = strings.ToLower(strings.TrimSpace(key))
 	if def = strings.TrimSpace(def); has && len(def) >= 2 && def[0] == '\'' && def[len(def)-1] == '\'' {
@@ -112,7 +112,7 @@ func (p *pattern) resolve(keys Keys) (*glob, bool) {
 	if p.tokens == nil {
 		return &p.glob, true
 	}
-	out := make([]token, len(p.tokens))
+	out := make([]patternToken, len(p.tokens))
 	for i, t := range p.tokens {
 		out[i] = t
 		if t.kind != variable {
@@ -121,9 +121,9 @@ func (p *pattern) resolve(keys Keys) (*glob, bool) {
 		v, ok := keys.Lookup(t.text)
 		switch {
 		case ok && len(v) == 1:
-			out[i] = token{kind: literal, text: v[0]}
+			out[i] = patternToken{kind: literal, text: v[0]}
 		case t.hasFallback:
-			out[i] = token{kind: literal, text: t.fallback}
+			out[i] = patternToken{kind: literal, text: t.fallback}
 		default:
 			return nil, false
 		}
@@ -150,7 +150,7 @@ type glob struct {
 // piece is text in which the question marks stand apart: parts are joined by single question marks.
 type piece struct{ parts []string }
 
-func compileGlob(tokens []token) glob {
+func compileGlob(tokens []patternToken) glob {
 	var g glob
 	cur := piece{parts: []string{""}}
 	for _, t := range tokens {
