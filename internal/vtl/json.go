@@ -18,7 +18,9 @@ const maxJSONDepth = 512
 func ParseJSON(src string) (Value, error) { return parseJSON(&jsonParser{src: src}) }
 
 // ParseStrictJSON reads JSON as rfc8259 has it, for what a function returned.
-func ParseStrictJSON(src string) (Value, error) { return parseJSON(&jsonParser{src: src, strict: true}) }
+func ParseStrictJSON(src string) (Value, error) {
+	return parseJSON(&jsonParser{src: src, strict: true})
+}
 
 func parseJSON(p *jsonParser) (Value, error) {
 	v, err := p.value(0)

@@ -109,6 +109,9 @@ func (m *Map) Put(key string, v Value) {
 		m.values[i] = v
 		return
 	}
+	if m.keys == nil {
+		m.keys, m.values = make([]string, 0, smallMap/2), make([]Value, 0, smallMap/2)
+	}
 	m.keys, m.values = append(m.keys, key), append(m.values, v)
 	switch {
 	case m.index != nil:
@@ -139,7 +142,12 @@ func (m *Map) remove(key string) Value {
 }
 
 // Text renders a value as a template does: null as nothing.
-func Text(v Value) (string, error) { return (&run{env: &Env{}}).text(v) }
+func Text(v Value) (string, error) {
+	if s, ok := v.(string); ok {
+		return s, nil
+	}
+	return (&run{env: &Env{}}).text(v)
+}
 
 // text renders a value as Java's toString does, with arrays of JSON as JSON.
 func (r *run) text(v Value) (string, error) {

@@ -110,10 +110,13 @@ func (k conditionKeys) Lookup(key string) ([]string, bool) {
 
 // sourceIP is the other end of the connection.
 func (x *exchange) sourceIP() string {
-	if !x.req.Client.IsValid() {
-		return "127.0.0.1"
+	if x.ip == "" {
+		x.ip = "127.0.0.1"
+		if x.req.Client.IsValid() {
+			x.ip = x.req.Client.Addr().Unmap().String()
+		}
 	}
-	return x.req.Client.Addr().Unmap().String()
+	return x.ip
 }
 
 // authorize establishes the caller.

@@ -29,6 +29,7 @@ type exchange struct {
 	requestID, extendedID, traceID string
 	// path is the raw path within the stage.
 	path string
+	ip   string // sourceIP's
 
 	resource *resource
 	method   *method

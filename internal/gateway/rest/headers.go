@@ -33,7 +33,7 @@ var (
 // for the HTTP type only.
 func (x *exchange) addResponseHeader(h *message.Header, name, value string) {
 	switch {
-	case contains(droppedResponse, name):
+	case contains(droppedResponse, name), !validField(name, value):
 		return
 	case strings.EqualFold(name, "Via") && x.method.integration.Type != IntegrationHTTP:
 		return

@@ -100,6 +100,9 @@ func (x *exchange) mapRequest(in *integration) string {
 		x.values(m.source, func(v string) {
 			switch m.where {
 			case fromHeader:
+				if !validField(m.name, v) {
+					return
+				}
 				if first {
 					x.out.header.Set(m.name, v)
 				} else {
@@ -166,8 +169,9 @@ func (x *exchange) refuseTemplate(err error, path string) (phaseID, Reason) {
 // overrideRequest applies $context.requestOverride, which wins over parameter mappings.
 func (x *exchange) overrideRequest() {
 	x.override("requestOverride", "header").All(func(k string, v vtl.Value) bool {
-		s, _ := vtl.Text(v)
-		x.out.header.Set(k, s)
+		if s, _ := vtl.Text(v); validField(k, s) {
+			x.out.header.Set(k, s)
+		}
 		return true
 	})
 	x.override("requestOverride", "querystring").All(func(k string, v vtl.Value) bool {
