@@ -79,7 +79,7 @@ func (x *exchange) store(lifetime time.Duration) {
 		effects.Admit(key, whole)
 	}}
 	// CloudFront does not collapse what it has to ask for each time (facts: cloudfront-dataplane 6).
-	share := flight != nil && lifetime > 0 && x.res.length >= 0
+	share := flight != nil && lifetime > 0 && x.res.length <= storeLimit
 	if share {
 		opts.Done = flight.Close
 	}

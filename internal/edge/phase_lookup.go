@@ -93,7 +93,7 @@ func (x *exchange) join() (next phase, reason Reason, ok bool) {
 		return deliver, ReasonCanceled, true
 	case body != nil:
 		x.serveObject(o, xcacheHit)
-		x.res.memory, x.res.body, x.res.age = nil, body, false
+		x.res.memory, x.res.body, x.res.length, x.res.age = nil, body, body.Length(), false
 		x.verdict = "hit"
 		if o.Result != "" {
 			x.res.xcache = o.Result

@@ -395,8 +395,8 @@ func TestCollapse(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 20 {
 		wg.Go(func() {
-			if r := ask(s, get("/big")); len(r.body) != 100_000 || r.err != nil {
-				t.Errorf("%d bytes, %v", len(r.body), r.err)
+			if r := ask(s, get("/big")); len(r.body) != 100_000 || r.ContentLength != 100_000 || r.err != nil {
+				t.Errorf("%d bytes of %d, %v", len(r.body), r.ContentLength, r.err)
 			}
 		})
 	}
@@ -404,6 +404,23 @@ func TestCollapse(t *testing.T) {
 	wg.Wait()
 	if len(w.fetched) != 1 {
 		t.Errorf("%d fetches for 20 requests", len(w.fetched))
+	}
+	// Without a length, as compressed bodies are.
+	w.origin = func(*FetchRequest) (*message.Response, error) {
+		res := message.Text(200, "text/plain", strings.Repeat("y", 50_000))
+		res.ContentLength = -1
+		return res, nil
+	}
+	for range 20 {
+		wg.Go(func() {
+			if r := ask(s, get("/chunked")); len(r.body) != 50_000 || r.err != nil || r.ContentLength >= 0 && r.ContentLength != 50_000 {
+				t.Errorf("%d bytes of %d, %v", len(r.body), r.ContentLength, r.err)
+			}
+		})
+	}
+	wg.Wait()
+	if len(w.fetched) != 2 {
+		t.Errorf("%d fetches for chunked requests", len(w.fetched)-1)
 	}
 }
 

@@ -137,6 +137,27 @@ func TestStream(t *testing.T) {
 	}
 }
 
+// A body that outgrows the limit while it is shared reaches all readers, and is not stored.
+func TestSharedBodyOutgrowsLimit(t *testing.T) {
+	body := strings.Repeat("x", 100)
+	stored := false
+	stream, a := NewStream(&source{Reader: strings.NewReader(body)}, StreamOptions{Length: -1, Limit: 50, Complete: func([]byte) { stored = true }})
+	b := stream.NewReader()
+	if _, err := io.ReadFull(a, make([]byte, 80)); err != nil {
+		t.Fatal(err)
+	}
+	if stream.NewReader() != nil {
+		t.Error("a reader joined a body over the limit")
+	}
+	a.Close()
+	if got, err := io.ReadAll(b); string(got) != body || err != nil {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	if stored {
+		t.Error("stored")
+	}
+}
+
 func TestLeaderLeaves(t *testing.T) {
 	c := New(1 << 20)
 	body := bytes.Repeat([]byte("0123456789"), 10_000)

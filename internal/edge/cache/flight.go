@@ -94,6 +94,7 @@ type Stream struct {
 	mu      sync.Mutex
 	buf     []byte
 	keep    bool
+	tooBig  bool // over the limit: not stored, and kept only for readers that are behind
 	ended   bool
 	err     error
 	readers int
@@ -127,7 +128,7 @@ func NewStream(src io.ReadCloser, opts StreamOptions) (*Stream, *Reader) {
 func (s *Stream) NewReader() *Reader {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.keep || s.opts.Length < 0 || s.ended && !errors.Is(s.err, io.EOF) {
+	if !s.keep || s.tooBig || s.ended && !errors.Is(s.err, io.EOF) {
 		return nil
 	}
 	s.readers++
@@ -140,6 +141,9 @@ type Reader struct {
 	off    int
 	closed bool
 }
+
+// Length is the length that was announced, -1 when unknown.
+func (r *Reader) Length() int64 { return r.s.opts.Length }
 
 // Read implements io.Reader.
 func (r *Reader) Read(p []byte) (int, error) {
@@ -201,10 +205,11 @@ func (s *Stream) took(p []byte, err error) (end bool) {
 	case want >= 0 && err == io.EOF:
 		err = io.ErrUnexpectedEOF
 	}
-	if s.keep && s.total > s.opts.Limit {
+	s.tooBig = s.tooBig || s.total > s.opts.Limit
+	switch {
+	case s.tooBig && s.readers <= 1: // whoever reads has all that came before
 		s.keep, s.buf = false, nil
-	}
-	if s.keep {
+	case s.keep:
 		s.buf = append(s.buf, p...)
 	}
 	if err == nil {
@@ -217,7 +222,7 @@ func (s *Stream) took(p []byte, err error) (end bool) {
 func (s *Stream) finish() {
 	s.src.Close()
 	s.mu.Lock()
-	body, whole := s.buf, s.keep && s.err == io.EOF
+	body, whole := s.buf, s.keep && !s.tooBig && s.err == io.EOF
 	s.mu.Unlock()
 	if whole && s.opts.Complete != nil {
 		s.opts.Complete(body)
