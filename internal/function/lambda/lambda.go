@@ -158,7 +158,7 @@ func (rt *Runtime) Acquire(spec Spec) (*Function, error) {
 		p = newPool(rt, key, spec)
 		rt.pools[key] = p
 		rt.prepareSpare(p.lang, spec.Runtime)
-		p.preparing = p.lang != nil
+		p.preparing = p.lang != nil && len(spec.Code.Zip) <= prepareSize
 		if p.preparing {
 			rt.work.Go(p.prepare)
 		}

@@ -10,9 +10,15 @@ import (
 	"time"
 )
 
-// standbyAfter is how many invocations a function must have had before a worker is kept ready beyond those that are
-// busy. Lambda too initialises environments ahead of need (developer guide, "Proactive initialization").
-const standbyAfter = 16
+// A function that had standbyAfter invocations within standbyWithin has a worker kept ready beyond those that are busy.
+// Lambda too initialises environments ahead of need (developer guide, "Proactive initialization").
+const (
+	standbyAfter  = 16
+	standbyWithin = 10 * time.Second
+)
+
+// prepareSize is the largest deployment package that is unpacked before its first invocation.
+const prepareSize = 1 << 20
 
 // pool is the workers of one function.
 type pool struct {
@@ -37,6 +43,8 @@ type pool struct {
 	endWait  context.CancelCauseFunc
 	inflight int
 	served   uint64
+	steady   bool      // the last standbyAfter invocations were close together
+	mark     time.Time // when the last standbyAfter invocations began
 	closed   bool
 	// preparing is true while the code is unpacked ahead of the first invocation.
 	preparing bool
@@ -96,7 +104,11 @@ func (p *pool) enter() (*worker, chan grant, error) {
 		return nil, nil, throttled("ReservedFunctionConcurrentInvocationLimitExceeded")
 	}
 	p.count(1)
-	p.served++
+	if p.served++; p.served%standbyAfter == 0 {
+		now := time.Now()
+		p.steady = now.Sub(p.mark) < standbyWithin
+		p.mark = now
+	}
 	for len(p.idle) > 0 {
 		w := p.idle[len(p.idle)-1]
 		p.idle = p.idle[:len(p.idle)-1]
@@ -117,7 +129,7 @@ func (p *pool) enter() (*worker, chan grant, error) {
 
 // standby starts one more worker when the last idle one was taken from a busy function. The caller holds p.mu.
 func (p *pool) standby() {
-	if len(p.idle) > 0 || p.starting > 0 || p.served < standbyAfter || p.rt.opts.NoSpares || p.rt.hungry.Load() > 0 {
+	if len(p.idle) > 0 || p.starting > 0 || !p.steady || p.rt.opts.NoSpares || p.rt.hungry.Load() > 0 {
 		return
 	}
 	if p.live < p.limit() {

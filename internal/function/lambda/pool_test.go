@@ -1,10 +1,12 @@
 package lambda
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -403,7 +405,7 @@ func TestStandby(t *testing.T) {
 	need(t, "node")
 	rt, _ := newRuntime(t, Options{})
 	f := acquire(t, rt, nodeSpec(`exports.handler = async () => process.pid;`))
-	for range standbyAfter + 1 {
+	for range 2*standbyAfter + 1 {
 		invoke(t, f, "{}")
 	}
 	eventually(t, func() string {
@@ -478,4 +480,46 @@ func TestAllocationsPerCall(t *testing.T) {
 	if n := testing.AllocsPerRun(200, call); n > 8 {
 		t.Errorf("%v allocations for each call, the budget is 8", n)
 	}
+}
+
+// TestWorkersDieWithTheServer runs this test binary once more as a server, kills it and looks for its workers.
+func TestWorkersDieWithTheServer(t *testing.T) {
+	need(t, "node", "python3")
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux tells children of their parent's death; elsewhere they end when they read their closed pipe")
+	}
+	if os.Getenv("LAMBDA_TEST_SERVER") != "" {
+		rt := New(Options{CacheDir: os.Getenv("LAMBDA_TEST_SERVER")})
+		var pids []string
+		for _, spec := range []Spec{nodeSpec(`exports.handler = async () => { setTimeout(() => { for (;;); }, 0); return process.pid; };`),
+			pythonSpec("import os, threading, time\ndef handler(e, c):\n  threading.Thread(target=time.sleep, args=[60]).start()\n  return os.getpid()")} {
+			pids = append(pids, string(invoke(t, acquire(t, rt, spec), "{}").Payload))
+		}
+		fmt.Println("pids", strings.Join(pids, " "))
+		select {}
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^TestWorkersDieWithTheServer$")
+	cmd.Env = append(os.Environ(), "LAMBDA_TEST_SERVER="+t.TempDir())
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	pids := strings.Fields(line)
+	if err != nil || len(pids) != 3 {
+		t.Fatalf("server said %q, %v", line, err)
+	}
+	eventually(t, func() string {
+		for _, pid := range pids[1:] {
+			if status, err := os.ReadFile("/proc/" + pid + "/status"); err == nil && !strings.Contains(string(status), "State:\tZ") {
+				return "worker " + pid + " lives on"
+			}
+		}
+		return ""
+	})
 }

@@ -162,6 +162,9 @@ func (p *process) hasExited() bool {
 	}
 }
 
+// spareDelay keeps the start of a spare out of the way of what is happening now: Foregate's own start, or an invocation.
+const spareDelay = 50 * time.Millisecond
+
 // prepareSpare starts a process of a language ahead, so that the next worker only has to load its function. The caller
 // holds rt.mu.
 func (rt *Runtime) prepareSpare(l *language, runtime string) {
@@ -175,13 +178,18 @@ func (rt *Runtime) prepareSpare(l *language, runtime string) {
 	}
 	l.starting = true
 	rt.work.Go(func() {
+		select {
+		case <-time.After(spareDelay):
+		case <-rt.ended:
+		}
 		p, err := rt.startSpare(l, runtime)
 		l.mu.Lock()
-		defer l.mu.Unlock()
 		l.starting = false
 		if err == nil {
 			l.spare = p
 		}
+		l.mu.Unlock()
+		rt.endSpares(l)
 	})
 }
 
