@@ -1,5 +1,7 @@
 package rest
 
+import "github.com/foregate/foregate/internal/gateway"
+
 // Reason is why a phase decided as it did.
 type Reason uint8
 
@@ -166,8 +168,8 @@ var reasonTexts = [reasonCount]struct{ cause, text string }{
 	reasonLogged:           {"", "the access log has a line"},
 	reasonNoLog:            {"", "the stage has no access log"},
 
-	reasonUnknownStage:          {"unknown-stage", "the API has no such stage"},
-	reasonEndpointDisabled:      {"default-endpoint-disabled", "the API's default endpoint is switched off"},
+	reasonUnknownStage:          {gateway.CauseUnknownStage, "the API has no such stage"},
+	reasonEndpointDisabled:      {gateway.CauseEndpointDisabled, "the API's default endpoint is switched off"},
 	reasonUnknownResource:       {CauseUnknownResource, "no resource has this path; API Gateway says so as if a signature were missing"},
 	reasonUnknownMethod:         {CauseUnknownMethod, "the resource has no such method; API Gateway says so as if a signature were missing"},
 	reasonTooLong:               {CauseRequestTooLong, "the body is larger than 10 MB"},

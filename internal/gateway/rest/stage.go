@@ -149,6 +149,10 @@ func (a *Service) Serve(ctx context.Context, r *message.Request, arrival gateway
 	x.extendedID = gateway.ExtendedID(x.requestID)
 	x.traceID = traceID(r.Header.Get("X-Amzn-Trace-Id"), x.now, x.requestID)
 	x.run()
+	if r.Method == "HEAD" && x.response.Body != nil {
+		x.response.Body.Close()
+		x.response.Body = nil
+	}
 	return x.response
 }
 
