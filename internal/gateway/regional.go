@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/foregate/foregate/internal/arn"
@@ -60,7 +61,8 @@ func DefaultSuffix(region string) string {
 	return ".execute-api." + region + ".amazonaws.com"
 }
 
-// Hosts returns the names that the region answers to: default hosts of its APIs and its custom domains.
+// Hosts returns the names that the region answers to: default hosts of its APIs and its custom
+// domains, in alphabetical order.
 func (g *Regional) Hosts() []string {
 	out := make([]string, 0, len(g.apis)+len(g.domains)+len(g.wildcards))
 	for id := range g.apis {
@@ -72,6 +74,7 @@ func (g *Regional) Hosts() []string {
 	for rest := range g.wildcards {
 		out = append(out, "*."+rest)
 	}
+	slices.Sort(out)
 	return out
 }
 

@@ -21,9 +21,13 @@ type lambdaAuthorizer struct {
 	// broken is set when the identity source or the validation cannot be used.
 	broken  bool
 	allowed bool // by the function's policy or the role
+	cache   *grantCache
+}
 
-	mu    sync.Mutex
-	cache map[string]*grant
+// grantCache keeps an authorizer's output for its time to live.
+type grantCache struct {
+	mu     sync.Mutex
+	grants map[string]*grant
 }
 
 // maxGrants bounds an authorizer's cache.
@@ -109,9 +113,9 @@ func (a *lambdaAuthorizer) cached(key string, now time.Time) *grant {
 	if a.TTL <= 0 || len(a.sources) == 0 {
 		return nil
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if g := a.cache[key]; g != nil && now.Before(g.expires) {
+	a.cache.mu.Lock()
+	defer a.cache.mu.Unlock()
+	if g := a.cache.grants[key]; g != nil && now.Before(g.expires) {
 		return g
 	}
 	return nil
@@ -121,13 +125,13 @@ func (a *lambdaAuthorizer) keep(key string, g *grant, now time.Time) {
 	if a.TTL <= 0 || len(a.sources) == 0 {
 		return
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.cache == nil || len(a.cache) >= maxGrants {
-		a.cache = map[string]*grant{}
+	a.cache.mu.Lock()
+	defer a.cache.mu.Unlock()
+	if a.cache.grants == nil || len(a.cache.grants) >= maxGrants {
+		a.cache.grants = map[string]*grant{}
 	}
 	g.expires = now.Add(a.TTL)
-	a.cache[key] = g
+	a.cache.grants[key] = g
 }
 
 // askAuthorizer calls the function.

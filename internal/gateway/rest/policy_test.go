@@ -3,6 +3,7 @@ package rest
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/foregate/foregate/internal/gateway"
 	"github.com/foregate/foregate/internal/iam"
@@ -116,3 +117,42 @@ func TestFindings(t *testing.T) {
 }
 
 func arrivalOf(r *message.Request) gateway.Arrival { return gateway.Arrival{Path: r.Path} }
+
+func TestAdopt(t *testing.T) {
+	w := newWorld()
+	build := func(rate float64) *Stage {
+		a := &Authorizer{ID: "auth01", Type: "TOKEN", IdentitySource: []string{"method.request.header.Authorization"}, TTL: time.Hour, Function: testFunction(t)}
+		p := testPlan(map[string][]Method{
+			"/a": {{HTTPMethod: "GET", APIKeyRequired: true, Integration: mock("200")}},
+			"/b": {{HTTPMethod: "GET", AuthorizationType: AuthCustom, Authorizer: a, Integration: mock("200")}}})
+		p.UsagePlans = []UsagePlan{{ID: "up", Quota: &Quota{Limit: 2, Period: "MONTH"}, Keys: []APIKey{{"k", "v", true}}}}
+		p.Stage.MethodSettings = []MethodSettings{{Path: "/b", Method: "GET", Throttle: &Throttle{rate, 2}}}
+		s, _ := Build(p, w)
+		return s
+	}
+	w.invoke = func(Call) (CallResult, error) { return CallResult{Payload: []byte(grantJSON("Allow"))}, nil }
+	first := build(0.001)
+	for _, path := range []string{"/prod/a", "/prod/b"} {
+		serveStage(t, first, w, request("GET", path, "x-api-key", "v", "Authorization", "tok"))
+	}
+	status := func(s *Stage, path string) int {
+		resp, _, _ := serveStage(t, s, w, request("GET", path, "x-api-key", "v", "Authorization", "tok"))
+		return resp.Status
+	}
+	same, changed := build(0.001), build(0.002)
+	same.Adopt(first)
+	changed.Adopt(first)
+	same.Adopt(nil)
+	if a, b := status(same, "/prod/a"), status(same, "/prod/a"); a != 200 || b != 429 {
+		t.Errorf("quota: %d %d", a, b)
+	}
+	if a, b := status(same, "/prod/b"), status(same, "/prod/b"); a != 200 || b != 429 {
+		t.Errorf("bucket: %d %d", a, b)
+	}
+	if a, b := status(changed, "/prod/b"), status(changed, "/prod/b"); a != 200 || b != 200 {
+		t.Errorf("changed bucket: %d %d", a, b)
+	}
+	if len(w.calls) != 1 {
+		t.Errorf("authorizer called %d times", len(w.calls))
+	}
+}

@@ -17,7 +17,7 @@ import (
 )
 
 // Stage serves one stage of a REST API. It is immutable but for its counters and caches: token buckets, quotas and
-// authorizers' policies begin anew with each Build.
+// authorizers' policies begin anew with each Build, unless Adopt takes them over.
 type Stage struct {
 	plan *Plan
 	fx   Effects
@@ -35,6 +35,7 @@ type Stage struct {
 	// variablesJSON is the event's stageVariables.
 	variablesJSON []byte
 	authorizers   map[*Authorizer]*lambdaAuthorizer
+	methods       map[methodKey]*method
 	accessLog     *logFormat
 	buffers       sync.Pool
 	dates         atomic.Pointer[dateCache]
