@@ -76,7 +76,8 @@ func (x *exchange) denied(user string, d iam.Decision) fault {
 func decisionText(d iam.Decision) string {
 	text := d.Why
 	for _, n := range d.Near {
-		text += "; statement " + strconv.Itoa(n.Statement) + " of " + n.Policy + " misses by its " + n.Element
+		text += "; statement " + strconv.Itoa(n.Statement) + " of " + n.Policy + " misses by its " + n.Element +
+			" (it has " + n.Want + ", the request " + n.Got + ")"
 	}
 	return text
 }
