@@ -69,7 +69,7 @@ func (x *exchange) authenticate() *message.Response {
 		return x.refuse(s3Error{code: "InvalidRequest", status: 400,
 			message: "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."}, sigv4.BadAlgorithm.String(), "")
 	}
-	in := sigv4.Input{Request: x.r, Region: x.plan.Region}
+	in := sigv4.Input{Request: x.r, Region: x.plan.Region, SentHost: x.r.SentHost}
 	res, err := x.s.opt.Verifier.Verify(in)
 	if err != nil {
 		return x.refuseSignature(in, err)

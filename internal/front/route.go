@@ -98,7 +98,9 @@ func (f *Front) serve(ctx context.Context, v *visit, r *message.Request) *messag
 func (f *Front) dispatch(ctx context.Context, h *hold, rt *route, r *message.Request) *message.Response {
 	switch rt.kind {
 	case toSite:
-		r.Host = rt.name
+		if r.Host != rt.name {
+			r.SentHost, r.Host = r.Host, rt.name
+		}
 		h.watchUpgrade(r)
 		return rt.site.Handler.Serve(ctx, r)
 	case toAPI:

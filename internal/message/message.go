@@ -141,6 +141,9 @@ type Request struct {
 	Scheme string
 	// Host is the authority as the sender named it, without a port that is the scheme's default. It is not in Header.
 	Host string
+	// SentHost is the authority as the client wrote it, when the front has taken a port or .localhost off: a signature of
+	// the client covers it. "" when it is Host.
+	SentHost string
 	// Path is the raw path, undecoded and not normalised; it starts with "/" (or is "*" for OPTIONS *).
 	Path string
 	// Query is the raw query without its "?". HasQuery is true when there was a "?", even with nothing behind it.

@@ -143,7 +143,7 @@ func (x *exchange) verify() (sigv4.Result, *sigv4.Error) {
 }
 
 func (x *exchange) signed() sigv4.Input {
-	in := sigv4.Input{Request: x.req}
+	in := sigv4.Input{Request: x.req, SentHost: x.req.SentHost}
 	if len(x.body) > 0 && sigv4.HasSignature(x.req) {
 		in.PayloadHash = sigv4.HashPayload(x.body)
 	}
