@@ -71,7 +71,7 @@ func (z zone[T]) put(pattern string, v T) error {
 		name, set = "."+suffix, z.wild
 	}
 	if !validName(strings.TrimPrefix(name, ".")) {
-		return fmt.Errorf("add host %q: want a DNS name, or one that begins with *.", pattern)
+		return fmt.Errorf("add host %q: want a DNS name, with *. in front for all names under it", pattern)
 	}
 	if _, ok := set[name]; ok {
 		return fmt.Errorf("add host %q: %w", pattern, ErrDuplicate)

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // Key names a record. Region is "" for the global services (CloudFront, IAM, Route 53).
@@ -92,7 +93,7 @@ var recordsBucket = []byte("records")
 // unknown kind is an error, since dropping it would lose what was acknowledged.
 func Open(path string, now func() time.Time, decoders ...Decoder) (*Store, error) {
 	db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: 2 * time.Second})
-	if errors.Is(err, bolt.ErrTimeout) {
+	if errors.Is(err, bolterrors.ErrTimeout) {
 		return nil, fmt.Errorf("open store %q: another process holds it", path)
 	}
 	if err != nil {
