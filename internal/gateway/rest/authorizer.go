@@ -153,7 +153,7 @@ func (x *exchange) askAuthorizer(a *lambdaAuthorizer, key string) (*grant, Reaso
 	}
 	ctx, cancel := context.WithTimeout(x.ctx, defaultTimeout)
 	defer cancel()
-	res, err := x.stage.fx.InvokeLambda(ctx, Call{Function: a.Function, Payload: event, RequestID: x.requestID,
+	res, err := x.stage.fx.InvokeLambda(ctx, Call{Function: a.Function, Payload: event, RequestID: x.requestID, Trace: x.req.Trace,
 		TraceID: x.traceID, Timeout: defaultTimeout})
 	if err != nil {
 		if x.hop != nil {

@@ -7,6 +7,7 @@ import (
 	"github.com/foregate/foregate/internal/gateway"
 	"github.com/foregate/foregate/internal/iam"
 	"github.com/foregate/foregate/internal/message"
+	"github.com/foregate/foregate/internal/trace"
 )
 
 // Effects is all that a REST API needs from the world. It must be safe for concurrent use.
@@ -38,6 +39,8 @@ type Call struct {
 	// RequestID is API Gateway's request id, and TraceID the X-Amzn-Trace-Id of the request.
 	RequestID, TraceID string
 	Timeout            time.Duration
+	// Trace is nil unless the request is explained.
+	Trace *trace.Trace
 	// Async is set for X-Amz-Invocation-Type Event: the result has no payload.
 	Async bool
 }

@@ -124,7 +124,7 @@ func (x *exchange) invoke(in *integration) (phaseID, Reason) {
 	}
 	ctx, cancel := context.WithTimeout(x.ctx, in.timeout)
 	defer cancel()
-	res, err := x.stage.fx.InvokeLambda(ctx, Call{Function: f, Payload: x.out.body, RequestID: x.requestID,
+	res, err := x.stage.fx.InvokeLambda(ctx, Call{Function: f, Payload: x.out.body, RequestID: x.requestID, Trace: x.req.Trace,
 		TraceID: x.traceID, Timeout: in.timeout, Async: x.out.async})
 	if x.out.buffer != nil {
 		x.stage.buffers.Put(x.out.buffer)
