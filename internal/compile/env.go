@@ -33,6 +33,8 @@ type Env struct {
 	Node edge.Node
 	// AccessLog takes the lines of access logs, with the ARN of the stage that they belong to.
 	AccessLog func(stage, line string)
+	// Gateway is what stages of REST APIs count and cache; its zero value is ready.
+	Gateway GatewayState
 }
 
 // compiled is what stages hand to later ones.

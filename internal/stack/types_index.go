@@ -4,7 +4,11 @@ import "maps"
 
 // resourceTypes has every type that Foregate makes, by name.
 var resourceTypes = index(
+	apiGatewayTypes,
 	cloudFrontTypes,
+	lambdaTypes,
+	logsTypes,
+	s3Types,
 )
 
 func index(tables ...map[string]*resourceType) map[string]*resourceType {
