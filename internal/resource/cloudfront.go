@@ -37,6 +37,8 @@ type Distribution struct {
 	DomainName string
 	Config     *cloudfront.DistributionConfig
 	Tags       map[string]string
+	// Changes counts the updates of Config; its ETag is made of it.
+	Changes uint64
 }
 
 // CachePolicy is stored under its id, a UUID. Managed policies are not stored: package edge has them.

@@ -22,6 +22,13 @@ type spelling struct {
 	document map[string]bool
 	// skip lists properties that the type's own code reads, or that have no counterpart.
 	skip map[string]bool
+	// absent lists members of the API that templates do not have, such as a CallerReference.
+	absent map[string]bool
+	// wrapped lists shapes of the form {Quantity, Items} that templates write with Items as well; the value tells whether they
+	// write Quantity too. Every other shape of that form is a bare list in a template.
+	wrapped map[string]bool
+	// legacy lists properties that CloudFormation still takes and Foregate refuses, with what to write instead.
+	legacy map[string]string
 }
 
 // converter fills API inputs from properties.
@@ -41,20 +48,34 @@ func convert(dst any, shape *awsapi.Shape, props *template.Value, sp *spelling, 
 
 // refuse adds a finding about v in the words of CloudFormation's schema check.
 func (c *converter) refuse(v *template.Value, format string, args ...any) {
-	text := fmt.Sprintf("Properties validation failed for resource %s with message:\n#%s: ", c.logical, pointer(v.Path())) + fmt.Sprintf(format, args...)
-	c.found = append(c.found, diag.Finding{
+	c.found = append(c.found, schemaFinding(c.logical, v, fmt.Sprintf(format, args...)))
+}
+
+// schemaFinding is a failure of CloudFormation's schema check at v.
+func schemaFinding(logicalID string, v *template.Value, what string) diag.Finding {
+	text := fmt.Sprintf("Properties validation failed for resource %s with message:\n#%s: %s", logicalID, pointer(v.Path()), what)
+	return diag.Finding{
 		Code: diag.InvalidTemplate, Severity: diag.Error, Path: v.Path(), Position: v.Position, Message: text,
 		AWSError: &diag.AWSError{Code: "ValidationError", Status: 400, Message: text},
-	})
+	}
 }
 
 // pointer turns Resources.Site.Properties.A.B[0] into the /A/B/0 of CloudFormation's messages.
 func pointer(path string) string {
-	_, rest, ok := strings.Cut(path, ".Properties")
-	if !ok {
-		return "/"
+	steps, err := template.ParsePath(path)
+	if err != nil || len(steps) < 3 {
+		return ""
 	}
-	return strings.NewReplacer(".", "/", "[", "/", "]", "").Replace(rest)
+	var b strings.Builder
+	for _, s := range steps[3:] { // Resources, the logical id, Properties
+		b.WriteByte('/')
+		if s.IsIndex {
+			b.WriteString(strconv.Itoa(s.Index))
+		} else {
+			b.WriteString(s.Key)
+		}
+	}
+	return b.String()
 }
 
 func (c *converter) structure(dst reflect.Value, shape *awsapi.Shape, props *template.Value) {
@@ -70,32 +91,75 @@ func (c *converter) structure(dst reflect.Value, shape *awsapi.Shape, props *tem
 		if c.spelling.skip[key] {
 			continue
 		}
-		name := f.Key
-		if to, ok := c.spelling.rename[key]; ok {
-			name = to
+		at := place{name: f.Key, key: key, value: f.Value, parent: props, written: f.Key, position: f.KeyPosition}
+		if instead, ok := c.spelling.legacy[key]; ok {
+			c.found = append(c.found, diag.Finding{Code: diag.UnsupportedProperty, Severity: diag.Error, Path: f.Value.Path(), Position: f.KeyPosition,
+				Message: fmt.Sprintf("%s is a property of older templates that Foregate does not honour", f.Key), Fixes: []string{instead}})
+			continue
 		}
-		c.property(dst, shape, place{name: name, key: key, value: f.Value, parent: props, written: f.Key})
+		if to, ok := c.spelling.rename[key]; ok {
+			at.name = to
+		} else if !c.spelling.writes(shape, f.Key) {
+			c.unexpected(shape, at)
+			continue
+		}
+		c.property(dst, shape, at)
 	}
 	setQuantity(dst)
 }
 
+// writes tells whether templates may write a member of shape under the name key: properties begin with a capital, and what has
+// another name in templates is not known by the API's.
+func (sp *spelling) writes(shape *awsapi.Shape, key string) bool {
+	if key == "" || key[0] >= 'a' && key[0] <= 'z' || sp.absent[shape.Name+"."+key] {
+		return false
+	}
+	if quantity, ok := sp.wrapped[shape.Name]; ok && key == "Quantity" && !quantity {
+		return false
+	}
+	return sp.template(shape, key) == ""
+}
+
+// template returns the name that templates use for a member that they write differently, "" for any other.
+func (sp *spelling) template(shape *awsapi.Shape, member string) string {
+	for from, to := range sp.rename {
+		if name, ok := strings.CutPrefix(from, shape.Name+"."); ok && to == member {
+			return name
+		}
+	}
+	return ""
+}
+
 // place is a property on its way into a member.
 type place struct {
-	name    string // the member, possibly dotted
-	key     string // shape and property, for the spelling
-	written string
-	value   *template.Value
-	parent  *template.Value
+	name     string // the member, possibly dotted
+	key      string // shape and property, for the spelling
+	written  string
+	value    *template.Value
+	parent   *template.Value
+	position diag.Position
+}
+
+// unexpected reports a property that the type does not have.
+func (c *converter) unexpected(shape *awsapi.Shape, p place) {
+	c.refuse(p.parent, "extraneous key [%s] is not permitted", p.written)
+	last := &c.found[len(c.found)-1]
+	last.Path, last.Position = p.value.Path(), p.position
+	last.Fixes = []string{"check the spelling against the type's reference page"}
+	if name := c.spelling.template(shape, p.written); name != "" {
+		last.Fixes = []string{"write " + name + ": " + p.written + " is its name in the API"}
+	} else if c.spelling.absent[p.key] {
+		last.Fixes = []string{"remove " + p.written + ": only the API has it"}
+	} else if m := memberFold(shape, p.written); m != nil && m.Name != p.written {
+		last.Fixes = []string{"write " + m.Name}
+	}
 }
 
 func (c *converter) property(dst reflect.Value, shape *awsapi.Shape, p place) {
 	head, rest, nested := strings.Cut(p.name, ".")
 	m := memberFold(shape, head)
 	if m == nil {
-		c.refuse(p.parent, "extraneous key [%s] is not permitted", p.written)
-		last := &c.found[len(c.found)-1]
-		last.Position, last.Path = p.value.Position, p.value.Path()
-		last.Fixes = []string{"check the spelling against the type's reference page"}
+		c.unexpected(shape, p)
 		return
 	}
 	field := dst.Field(m.Field)
@@ -103,8 +167,10 @@ func (c *converter) property(dst reflect.Value, shape *awsapi.Shape, p place) {
 		if field.IsNil() {
 			field.Set(reflect.New(field.Type().Elem()))
 		}
-		c.property(field.Elem(), m.Shape, place{name: rest, key: p.key, value: p.value, parent: p.parent, written: p.written})
-		setQuantity(field.Elem())
+		c.property(field.Elem(), m.Shape, place{name: rest, key: p.key, value: p.value, parent: p.parent, written: p.written, position: p.position})
+		if items := field.Elem().FieldByName("Items"); items.IsValid() && !items.IsNil() {
+			setQuantity(field.Elem())
+		}
 		return
 	}
 	if c.spelling.document[p.key] && p.value.Kind == template.Map {
@@ -144,25 +210,48 @@ func (c *converter) value(dst reflect.Value, shape *awsapi.Shape, v *template.Va
 }
 
 func (c *converter) object(dst reflect.Value, shape *awsapi.Shape, v *template.Value) {
-	ptr := reflect.New(dst.Type().Elem())
-	items := memberFold(shape, "Items")
-	if v.Kind == template.List && items != nil {
-		// CloudFront's API wraps lists into {Quantity, Items}; templates have the bare list.
-		c.list(ptr.Elem().Field(items.Field), items.Shape, v)
-		setQuantity(ptr.Elem())
-	} else {
-		c.structure(ptr.Elem(), shape, v)
+	ptr := dst
+	if dst.IsNil() { // else a property such as CachedMethods has come before the one that it goes into
+		ptr = reflect.New(dst.Type().Elem())
+		dst.Set(ptr)
 	}
-	dst.Set(ptr)
+	items := listed(shape)
+	if _, wrapped := c.spelling.wrapped[shape.Name]; items == nil || wrapped {
+		c.structure(ptr.Elem(), shape, v)
+		return
+	}
+	// CloudFront's API wraps lists into {Quantity, Items}; templates have the bare list.
+	c.list(ptr.Elem().Field(items.Field), items.Shape, v)
+	setQuantity(ptr.Elem())
 }
 
-// setQuantity fills the Quantity beside Items, and Enabled where the two have it (trusted signers and key groups).
+// listed returns the member Items of a shape that is nothing but a list with its length, nil for any other shape. What else
+// such shapes have follows from the list, or is a property beside it (AllowedMethods.CachedMethods).
+func listed(shape *awsapi.Shape) *awsapi.Member {
+	items := shape.Member("Items")
+	if items == nil || items.Shape.Kind != awsapi.List {
+		return nil
+	}
+	for _, m := range shape.Members {
+		switch m.Name {
+		case "Items", "Quantity", "Enabled", "CachedMethods":
+		default:
+			return nil
+		}
+	}
+	return items
+}
+
+// setQuantity fills the Quantity beside Items unless the template has it, and Enabled where there is one (trusted signers and
+// key groups).
 func setQuantity(s reflect.Value) {
 	q, items := s.FieldByName("Quantity"), s.FieldByName("Items")
 	if !q.IsValid() || !items.IsValid() || items.Kind() != reflect.Slice || q.Type() != reflect.TypeFor[*int64]() {
 		return
 	}
-	q.Set(reflect.ValueOf(new(int64(items.Len()))))
+	if q.IsNil() {
+		q.Set(reflect.ValueOf(new(int64(items.Len()))))
+	}
 	if e := s.FieldByName("Enabled"); e.IsValid() && e.Type() == reflect.TypeFor[*bool]() && e.IsNil() {
 		e.Set(reflect.ValueOf(new(items.Len() > 0)))
 	}
@@ -226,7 +315,7 @@ func (c *converter) scalar(dst reflect.Value, shape *awsapi.Shape, v *template.V
 		setText(dst, v.Text)
 		return
 	case awsapi.Boolean:
-		made, err = strconv.ParseBool(strings.ToLower(v.Text))
+		made, err = parseBool(v.Text)
 	case awsapi.Integer, awsapi.Long:
 		made, err = strconv.ParseInt(strings.TrimSuffix(v.Text, ".0"), 10, 64)
 	case awsapi.Float, awsapi.Double:
@@ -246,6 +335,16 @@ func (c *converter) scalar(dst reflect.Value, shape *awsapi.Shape, v *template.V
 		return
 	}
 	set(dst, reflect.ValueOf(made))
+}
+
+func parseBool(text string) (bool, error) {
+	switch strings.ToLower(text) {
+	case "true":
+		return true, nil
+	case "false":
+		return false, nil
+	}
+	return false, fmt.Errorf("parse boolean %q: want true or false", text)
 }
 
 // setText sets a string, or a pointer to one.
@@ -291,48 +390,4 @@ func jsonType(v *template.Value) string {
 		return "Null"
 	}
 	return "String"
-}
-
-// locate finds the value in props that an API path such as
-// OriginRequestPolicyConfig.HeadersConfig.Headers.Items[0] speaks of: as far down as the template has it.
-func locate(props *template.Value, path string, sp *spelling) *template.Value {
-	at := props
-	for part := range strings.SplitSeq(path, ".") {
-		name, index, indexed := strings.Cut(strings.TrimSuffix(part, "]"), "[")
-		next := at
-		if !strings.EqualFold(name, "Items") && name != "" {
-			if next = fieldFold(at, name, sp); next == nil {
-				return at
-			}
-		}
-		if indexed {
-			n, err := strconv.Atoi(index)
-			if err != nil || n >= len(next.Items) {
-				return next
-			}
-			next = next.Items[n]
-		}
-		at = next
-	}
-	return at
-}
-
-// fieldFold finds the property that becomes the member name.
-func fieldFold(v *template.Value, name string, sp *spelling) *template.Value {
-	if v == nil || v.Kind != template.Map {
-		return nil
-	}
-	for _, f := range v.Fields {
-		if strings.EqualFold(f.Key, name) {
-			return f.Value
-		}
-	}
-	for from, to := range sp.rename {
-		if to == name || strings.HasSuffix(to, "."+name) {
-			if child := v.Get(from[strings.IndexByte(from, '.')+1:]); child != nil {
-				return child
-			}
-		}
-	}
-	return nil
 }

@@ -46,7 +46,7 @@ func (p plain) resourceType() *resourceType {
 		if err != nil {
 			return made{}, err
 		}
-		if ref := member(in, p.reference); p.reference != "" && ref.IsValid() {
+		if ref := member(in, p.reference); p.reference != "" && ref.IsValid() && ref.IsNil() { // PublicKey writes its own
 			setText(ref, *r.reference())
 		}
 		out, err := p.call(ctx, r.Services, p.create, in)
@@ -65,7 +65,7 @@ func (p plain) resourceType() *resourceType {
 			if err != nil {
 				return made{}, err
 			}
-			if from, to := member(now, p.result+"."+p.reference), member(in, p.reference); p.reference != "" && from.IsValid() && to.IsValid() {
+			if from, to := member(now, p.result+"."+p.reference), member(in, p.reference); p.reference != "" && from.IsValid() && to.IsValid() && to.IsNil() {
 				to.Set(from)
 			}
 			out, err := p.call(ctx, r.Services, p.update, in)

@@ -11,7 +11,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -31,7 +30,6 @@ import (
 	"github.com/foregate/foregate/internal/resource"
 	"github.com/foregate/foregate/internal/service"
 	"github.com/foregate/foregate/internal/store"
-	"github.com/foregate/foregate/internal/template"
 	"github.com/foregate/foregate/internal/template/cloudformation"
 )
 
@@ -270,6 +268,9 @@ func (d *deployment) removeAll(ctx context.Context, old *resource.Stack) {
 		return
 	}
 	for _, r := range slices.Backward(old.Resources) {
+		if res := d.instance.Resource(r.LogicalID); res == nil && r.Retain {
+			continue
+		}
 		d.remove(ctx, r)
 	}
 }
@@ -281,8 +282,11 @@ func (d *deployment) removeLeft(ctx context.Context, old *resource.Stack) {
 	}
 	for _, r := range slices.Backward(old.Resources) {
 		now, still := d.done[r.LogicalID]
-		if d.fails[r.LogicalID] || still && now.PhysicalID == r.PhysicalID && now.Type == r.Type || !still && r.Retain {
+		switch {
+		case d.fails[r.LogicalID], still && now.PhysicalID == r.PhysicalID && now.Type == r.Type, !still && r.Retain:
 			continue
+		case still && d.instance.Resource(r.LogicalID).UpdateReplacePolicy != "Delete":
+			continue // the old resource outlives its replacement
 		}
 		d.remove(ctx, r)
 	}
@@ -293,11 +297,16 @@ func (d *deployment) remove(ctx context.Context, r resource.StackResource) {
 	if !ok || typ.delete == nil {
 		return
 	}
-	if err := typ.delete(d.sourced(ctx, r.LogicalID), d.services, r); err != nil {
-		e := awsapi.AsError(err)
-		d.found = append(d.found, diag.Finding{Code: diag.RefusedByAWS, Severity: diag.Error, Path: "Resources." + r.LogicalID,
-			Message: fmt.Sprintf("%s (%s) cannot be deleted: %s", r.LogicalID, r.Type, e.Message), AWSError: &diag.AWSError{Code: e.Code, Status: e.Status, Message: e.Message}})
+	err := typ.delete(d.sourced(ctx, r.LogicalID), d.services, r)
+	if err == nil {
+		return
 	}
+	e := awsapi.AsError(err)
+	if e.Status == 404 || strings.HasPrefix(e.Code, "NoSuch") || strings.Contains(e.Code, "NotFound") {
+		return // somebody has deleted it over the API already
+	}
+	d.found = append(d.found, diag.Finding{Code: diag.RefusedByAWS, Severity: diag.Error, Path: "Resources." + r.LogicalID,
+		Message: fmt.Sprintf("%s (%s) cannot be deleted: %s", r.LogicalID, r.Type, e.Message), AWSError: &diag.AWSError{Code: e.Code, Status: e.Status, Message: e.Message}})
 }
 
 // record evaluates the outputs and makes the stack's record.
@@ -328,48 +337,4 @@ func (d *deployment) record(ctx context.Context, old *resource.Stack) *resource.
 		s.Outputs = append(s.Outputs, resource.StackOutput{Key: o.Name, Value: v.Value.Text, Description: o.Description, ExportName: v.ExportName})
 	}
 	return s
-}
-
-// fail reports why a resource was not made.
-func (d *deployment) fail(res *cloudformation.Resource, typ *resourceType, props *template.Value, err error) {
-	if res != nil {
-		d.fails[res.LogicalID] = true
-	}
-	var refused *refusal
-	var finding *diag.Finding
-	var api *awsapi.Error
-	switch {
-	case errors.As(err, &refused):
-		d.found = append(d.found, refused.found...)
-	case errors.As(err, &api):
-		d.found = append(d.found, d.handlerFailure(res, typ, props, api))
-	case errors.As(err, &finding):
-		f := *finding
-		f.Severity = diag.Error
-		d.found = append(d.found, f)
-	default:
-		f := diag.Finding{Code: diag.RefusedByAWS, Severity: diag.Error, Message: err.Error()}
-		if res != nil {
-			f.Path, f.Position = "Resources."+res.LogicalID, res.Position
-		}
-		d.found = append(d.found, f)
-	}
-}
-
-// handlerFailure makes the finding for what a service refused.
-func (d *deployment) handlerFailure(res *cloudformation.Resource, typ *resourceType, props *template.Value, e *awsapi.Error) diag.Finding {
-	f := diag.Finding{Code: diag.RefusedByAWS}
-	if e.Finding != nil {
-		f = *e.Finding
-	}
-	f.Severity = diag.Error
-	f.Message = fmt.Sprintf("AWS refuses %s (%s): %s", res.LogicalID, res.Type, e.Message)
-	status := e.Status
-	if status == 0 && f.AWSError != nil {
-		status = f.AWSError.Status
-	}
-	f.AWSError = &diag.AWSError{Code: e.Code, Status: status, Message: e.Message}
-	at := locate(props, f.Path, &typ.spelling)
-	f.Path, f.Position = at.Path(), at.Position
-	return f
 }

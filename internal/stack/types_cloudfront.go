@@ -2,6 +2,7 @@ package stack
 
 import (
 	"context"
+	"strings"
 
 	"github.com/foregate/foregate/internal/awsapi"
 	"github.com/foregate/foregate/internal/awsapi/cloudfront"
@@ -13,20 +14,7 @@ func cfShape(name string) *awsapi.Shape { return cloudfront.Service.Shape(name) 
 // cloudFrontTypes are the types of AWS::CloudFront (facts: cloudformation 3).
 var cloudFrontTypes = map[string]*resourceType{
 	"AWS::CloudFront::Distribution": {
-		required: []string{"DistributionConfig"},
-		spelling: spelling{
-			rename: map[string]string{
-				"DistributionConfig.IPV6Enabled":     "IsIPV6Enabled",
-				"DefaultCacheBehavior.CachedMethods": "AllowedMethods.CachedMethods",
-				"CacheBehavior.CachedMethods":        "AllowedMethods.CachedMethods",
-				"Origin.OriginCustomHeaders":         "CustomHeaders",
-				"GeoRestriction.Locations":           "Items",
-			},
-			skip: map[string]bool{
-				"CreateDistributionWithTagsRequest.DistributionConfig": true,
-				"CreateDistributionWithTagsRequest.Tags":               true,
-			},
-		},
+		required: []string{"DistributionConfig"}, spelling: distributionSpelling,
 		create: createDistribution, update: updateDistribution, delete: deleteDistribution,
 	},
 	"AWS::CloudFront::CachePolicy":                    cloudFrontPlain("CachePolicy", "Id", "LastModifiedTime"),
@@ -38,6 +26,9 @@ var cloudFrontTypes = map[string]*resourceType{
 	"AWS::CloudFront::KeyGroup":                       cloudFrontPlain("KeyGroup", "Id", "LastModifiedTime"),
 	"AWS::CloudFront::KeyValueStore": plain{
 		service: cloudfront.Service, handler: func(s *Services) any { return s.CloudFront }, required: []string{"Name"}, replace: []string{"Name"},
+		// An update of the API has the comment only; ImportSource is read when the store is made (CFN26 KeyValueStore).
+		spelling: spelling{skip: map[string]bool{"UpdateKeyValueStoreRequest.Tags": true, "UpdateKeyValueStoreRequest.ImportSource": true},
+			rename: map[string]string{"ImportSource.SourceArn": "SourceARN"}},
 		create: "CreateKeyValueStore", describe: "DescribeKeyValueStore", update: "UpdateKeyValueStore", delete: "DeleteKeyValueStore",
 		key: "Name", result: "KeyValueStore", ref: "Name", attributes: map[string]string{"Arn": "ARN", "Id": "Id", "Status": "Status"},
 	}.resourceType(),
@@ -49,7 +40,7 @@ var cloudFrontTypes = map[string]*resourceType{
 		}},
 		create: createEdgeFunction, update: updateEdgeFunction,
 		delete: func(ctx context.Context, s *Services, old resource.StackResource) error {
-			name := old.Attributes["Name"]
+			name := old.PhysicalID[strings.LastIndexByte(old.PhysicalID, '/')+1:] // of the ARN
 			now, err := s.CloudFront.DescribeFunction(ctx, &cloudfront.DescribeFunctionInput{Name: &name})
 			if err == nil {
 				_, err = s.CloudFront.DeleteFunction(ctx, &cloudfront.DeleteFunctionInput{Name: &name, IfMatch: now.ETag})
@@ -59,12 +50,43 @@ var cloudFrontTypes = map[string]*resourceType{
 	},
 }
 
+// distributionSpelling is how a template writes a DistributionConfig (CFN26 AWS::CloudFront::Distribution and its parts).
+var distributionSpelling = spelling{
+	rename: map[string]string{
+		"DistributionConfig.IPV6Enabled":     "IsIPV6Enabled",
+		"DefaultCacheBehavior.CachedMethods": "AllowedMethods.CachedMethods",
+		"CacheBehavior.CachedMethods":        "AllowedMethods.CachedMethods",
+		"Origin.OriginCustomHeaders":         "CustomHeaders",
+		"GeoRestriction.Locations":           "Items",
+	},
+	absent: map[string]bool{
+		"DistributionConfig.CallerReference": true, "LoggingConfig.Enabled": true, "GeoRestriction.Quantity": true,
+		"ViewerCertificate.Certificate": true, "ViewerCertificate.CertificateSource": true,
+	},
+	wrapped: map[string]bool{"OriginGroups": true, "OriginGroupMembers": true, "StatusCodes": true},
+	legacy: map[string]string{
+		"DistributionConfig.CNAMEs":       "write Aliases",
+		"DistributionConfig.S3Origin":     "write Origins, with S3OriginConfig",
+		"DistributionConfig.CustomOrigin": "write Origins, with CustomOriginConfig",
+	},
+}
+
+// configSpelling is how templates write the other configurations: those of response headers policies keep Items.
+var configSpelling = spelling{
+	absent: map[string]bool{"CloudFrontOriginAccessIdentityConfig.CallerReference": true},
+	wrapped: map[string]bool{
+		"ResponseHeadersPolicyAccessControlAllowHeaders": false, "ResponseHeadersPolicyAccessControlAllowMethods": false,
+		"ResponseHeadersPolicyAccessControlAllowOrigins": false, "ResponseHeadersPolicyAccessControlExposeHeaders": false,
+		"ResponseHeadersPolicyCustomHeadersConfig": false, "ResponseHeadersPolicyRemoveHeadersConfig": false,
+	},
+}
+
 // cloudFrontPlain describes a type of the form {NAMEConfig} whose operations are CreateNAME, GetNAME and so on.
 func cloudFrontPlain(name string, attributes ...string) *resourceType {
 	p := plain{
 		service: cloudfront.Service, handler: func(s *Services) any { return s.CloudFront }, required: []string{name + "Config"},
 		create: "Create" + name, describe: "Get" + name, update: "Update" + name, delete: "Delete" + name,
-		key: "Id", result: name, ref: "Id", attributes: map[string]string{}, reference: name + "Config.CallerReference",
+		key: "Id", result: name, ref: "Id", attributes: map[string]string{}, reference: name + "Config.CallerReference", spelling: configSpelling,
 	}
 	for _, a := range attributes {
 		p.attributes[a] = a
@@ -75,29 +97,42 @@ func cloudFrontPlain(name string, attributes ...string) *resourceType {
 // reference is the CallerReference of what the stack makes: the same at every attempt.
 func (r *request) reference() *string { return new(r.stackName() + "-" + r.logicalID) }
 
-func distributionConfig(r *request) (*cloudfront.DistributionConfig, error) {
-	c := &cloudfront.DistributionConfig{}
-	if err := r.part(c, cfShape("DistributionConfig"), r.props.Get("DistributionConfig")); err != nil {
+// distributionInput converts the properties, and says what CloudFormation leaves unsaid.
+func distributionInput(r *request) (*cloudfront.DistributionConfigWithTags, error) {
+	in := &cloudfront.DistributionConfigWithTags{}
+	if err := r.into(in, cfShape("DistributionConfigWithTags")); err != nil {
 		return nil, err
 	}
-	return c, nil
+	c := in.DistributionConfig
+	if c == nil {
+		return nil, missing(r, "DistributionConfig")
+	}
+	if l := c.Logging; l != nil && l.Bucket != nil {
+		l.Enabled = new(true) // a template enables logs by naming a bucket
+	}
+	allow := func(m *cloudfront.AllowedMethods) {
+		if m != nil && m.Items == nil { // CachedMethods alone; GET and HEAD are the default
+			m.Items, m.Quantity = []string{"GET", "HEAD"}, new(int64(2))
+		}
+	}
+	if b := c.DefaultCacheBehavior; b != nil {
+		allow(b.AllowedMethods)
+	}
+	if c.CacheBehaviors != nil {
+		for _, b := range c.CacheBehaviors.Items {
+			allow(b.AllowedMethods)
+		}
+	}
+	return in, nil
 }
 
 func createDistribution(ctx context.Context, r *request) (made, error) {
-	in := &cloudfront.CreateDistributionWithTagsInput{DistributionConfigWithTags: &cloudfront.DistributionConfigWithTags{}}
-	c, err := distributionConfig(r)
+	in, err := distributionInput(r)
 	if err != nil {
 		return made{}, err
 	}
-	c.CallerReference = r.reference()
-	in.DistributionConfigWithTags.DistributionConfig = c
-	if tags := r.props.Get("Tags"); tags != nil {
-		in.DistributionConfigWithTags.Tags = &cloudfront.Tags{}
-		for _, t := range tags.Items {
-			in.DistributionConfigWithTags.Tags.Items = append(in.DistributionConfigWithTags.Tags.Items, &cloudfront.Tag{Key: new(text(t, "Key")), Value: new(text(t, "Value"))})
-		}
-	}
-	out, err := r.CloudFront.CreateDistributionWithTags(ctx, in)
+	in.DistributionConfig.CallerReference = r.reference()
+	out, err := r.CloudFront.CreateDistributionWithTags(ctx, &cloudfront.CreateDistributionWithTagsInput{DistributionConfigWithTags: in})
 	if err != nil {
 		return made{}, err
 	}
@@ -113,16 +148,48 @@ func updateDistribution(ctx context.Context, r *request, old resource.StackResou
 	if err != nil {
 		return made{}, err
 	}
-	c, err := distributionConfig(r)
+	in, err := distributionInput(r)
 	if err != nil {
 		return made{}, err
 	}
-	c.CallerReference = now.DistributionConfig.CallerReference
-	out, err := r.CloudFront.UpdateDistribution(ctx, &cloudfront.UpdateDistributionInput{Id: &old.PhysicalID, IfMatch: now.ETag, DistributionConfig: c})
+	in.DistributionConfig.CallerReference = now.DistributionConfig.CallerReference
+	out, err := r.CloudFront.UpdateDistribution(ctx, &cloudfront.UpdateDistributionInput{Id: &old.PhysicalID, IfMatch: now.ETag, DistributionConfig: in.DistributionConfig})
 	if err != nil {
+		return made{}, err
+	}
+	if err := retagDistribution(ctx, r, out.Distribution.ARN, in.Tags); err != nil {
 		return made{}, err
 	}
 	return distributionMade(out.Distribution), nil
+}
+
+// retagDistribution makes the tags what the template says.
+func retagDistribution(ctx context.Context, r *request, arn *string, tags *cloudfront.Tags) error {
+	now, err := r.CloudFront.ListTagsForResource(ctx, &cloudfront.ListTagsForResourceInput{Resource: arn})
+	if err != nil {
+		return err
+	}
+	keep := map[string]bool{}
+	if tags != nil {
+		for _, t := range tags.Items {
+			keep[deref(t.Key)] = true
+		}
+	}
+	var gone []string
+	for _, t := range now.Tags.Items {
+		if !keep[deref(t.Key)] {
+			gone = append(gone, deref(t.Key))
+		}
+	}
+	if len(gone) > 0 {
+		if _, err := r.CloudFront.UntagResource(ctx, &cloudfront.UntagResourceInput{Resource: arn, TagKeys: &cloudfront.TagKeys{Items: gone}}); err != nil {
+			return err
+		}
+	}
+	if len(keep) > 0 {
+		_, err = r.CloudFront.TagResource(ctx, &cloudfront.TagResourceInput{Resource: arn, Tags: tags})
+	}
+	return err
 }
 
 // deleteDistribution disables first, as CloudFront wants it.
@@ -173,7 +240,7 @@ func updateEdgeFunction(ctx context.Context, r *request, old resource.StackResou
 
 // publish makes the function live when AutoPublish says so (facts: cloudformation 3).
 func publish(ctx context.Context, r *request, f *cloudfront.FunctionSummary, etag *string) (made, error) {
-	if r.text("AutoPublish") == "true" {
+	if strings.EqualFold(r.text("AutoPublish"), "true") {
 		out, err := r.CloudFront.PublishFunction(ctx, &cloudfront.PublishFunctionInput{Name: f.Name, IfMatch: etag})
 		if err != nil {
 			return made{}, err
@@ -181,5 +248,5 @@ func publish(ctx context.Context, r *request, f *cloudfront.FunctionSummary, eta
 		f = out.FunctionSummary
 	}
 	arn := *f.FunctionMetadata.FunctionARN
-	return made{arn, map[string]string{"FunctionARN": arn, "FunctionMetadata.FunctionARN": arn, "Stage": *f.FunctionMetadata.Stage, "Name": *f.Name}}, nil
+	return made{arn, map[string]string{"FunctionARN": arn, "FunctionMetadata.FunctionARN": arn, "Stage": *f.FunctionMetadata.Stage}}, nil
 }

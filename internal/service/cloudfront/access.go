@@ -98,7 +98,7 @@ func (s *Service) UpdateOriginAccessControl(ctx context.Context, in *cloudfront.
 		return nil, err
 	}
 	v := &resource.OriginAccessControl{ID: old.ID, Config: in.OriginAccessControlConfig}
-	if rec, err = put(ctx, s, resource.OriginAccessControls, v.ID, v); err != nil {
+	if rec, err = replace(ctx, s, resource.OriginAccessControls, rec, v); err != nil {
 		return nil, err
 	}
 	return &cloudfront.UpdateOriginAccessControlOutput{OriginAccessControl: control(v), ETag: new(etag(rec))}, nil
@@ -116,7 +116,7 @@ func (s *Service) DeleteOriginAccessControl(ctx context.Context, in *cloudfront.
 	if s.originsUse(ctx, func(o *cloudfront.Origin) bool { return deref(o.OriginAccessControlId) == v.ID }) {
 		return nil, awsapi.Errorf(cloudfront.ErrCodeOriginAccessControlInUse, "Cannot delete the origin access control because it's in use by one or more distributions.")
 	}
-	return &cloudfront.DeleteOriginAccessControlOutput{}, remove(ctx, s, resource.OriginAccessControls, v.ID)
+	return &cloudfront.DeleteOriginAccessControlOutput{}, remove(ctx, s, resource.OriginAccessControls, rec)
 }
 
 func (s *Service) originsUse(ctx context.Context, use func(*cloudfront.Origin) bool) bool {
@@ -150,8 +150,12 @@ func (s *Service) CreateCloudFrontOriginAccessIdentity(ctx context.Context, in *
 	if c == nil || c.Comment == nil {
 		return nil, missingArgument("CloudFrontOriginAccessIdentityConfig.Comment")
 	}
-	for _, other := range resource.OriginAccessIdentities.All(s.env.Store.Read(ctx), global) {
+	for rec, other := range resource.OriginAccessIdentities.All(s.env.Store.Read(ctx), global) {
 		if ref := deref(c.CallerReference); ref != "" && deref(other.Config.CallerReference) == ref {
+			if deref(other.Config.Comment) == *c.Comment { // the same request again (BC CloudFrontOriginAccessIdentityConfig)
+				return &cloudfront.CreateCloudFrontOriginAccessIdentityOutput{CloudFrontOriginAccessIdentity: identity(other), ETag: new(etag(rec)),
+					Location: s.location("origin-access-identity/cloudfront", other.ID)}, nil
+			}
 			return nil, awsapi.Errorf(cloudfront.ErrCodeCloudFrontOriginAccessIdentityAlreadyExists, "The caller reference that you are using to create an origin access identity is associated with another one: %s", other.ID)
 		}
 	}
@@ -197,7 +201,7 @@ func (s *Service) UpdateCloudFrontOriginAccessIdentity(ctx context.Context, in *
 	if v.Config == nil || v.Config.Comment == nil {
 		return nil, missingArgument("CloudFrontOriginAccessIdentityConfig.Comment")
 	}
-	if rec, err = put(ctx, s, resource.OriginAccessIdentities, v.ID, &v); err != nil {
+	if rec, err = replace(ctx, s, resource.OriginAccessIdentities, rec, &v); err != nil {
 		return nil, err
 	}
 	return &cloudfront.UpdateCloudFrontOriginAccessIdentityOutput{CloudFrontOriginAccessIdentity: identity(&v), ETag: new(etag(rec))}, nil
@@ -217,7 +221,7 @@ func (s *Service) DeleteCloudFrontOriginAccessIdentity(ctx context.Context, in *
 	}) {
 		return nil, awsapi.Errorf(cloudfront.ErrCodeCloudFrontOriginAccessIdentityInUse, "The CloudFront origin access identity is still being used.")
 	}
-	return &cloudfront.DeleteCloudFrontOriginAccessIdentityOutput{}, remove(ctx, s, resource.OriginAccessIdentities, v.ID)
+	return &cloudfront.DeleteCloudFrontOriginAccessIdentityOutput{}, remove(ctx, s, resource.OriginAccessIdentities, rec)
 }
 
 // ListCloudFrontOriginAccessIdentities lists the account's identities.

@@ -93,7 +93,7 @@ func checkCaching(r store.Reader, b behavior, origin *cloudfront.Origin) error {
 	if policy != "" {
 		for name, ttl := range map[string]*int64{"MinTTL": b.MinTTL, "DefaultTTL": b.DefaultTTL, "MaxTTL": b.MaxTTL} {
 			if ttl != nil {
-				return invalid(b.path+"."+name, fmt.Sprintf("The parameter %s cannot be used when a cache policy is associated to the cache behavior.", name), // pattern of the text for ForwardedValues
+				return invalid(b.path+"."+name, fmt.Sprintf("The parameter %s cannot be used when a cache policy is associated to the cache behavior.", name), // github aws/aws-sdk-net 1698
 					"the cache policy has the TTLs")
 			}
 		}
@@ -135,9 +135,9 @@ func checkForwardedValues(b behavior, origin *cloudfront.Origin) error {
 			return refuse(cloudfront.ErrCodeInvalidHeadersForS3Origin, indexed(path+".Headers.Items", i), "The headers specified are not valid for an Amazon S3 origin.", diag.Finding{})
 		}
 	}
-	lo, def, hi := deref(b.MinTTL), deref(or(b.DefaultTTL, max(86400, deref(b.MinTTL)))), deref(or(b.MaxTTL, max(31536000, deref(b.MinTTL), deref(b.DefaultTTL))))
+	lo, def, hi := ttls(b.DefaultCacheBehavior)
 	if lo > def || def > hi {
-		return refuse(cloudfront.ErrCodeInvalidTTLOrder, b.path+".MinTTL", "The TTL order specified is not valid.", diag.Finding{
+		return refuse(cloudfront.ErrCodeInvalidTTLOrder, b.path+".MinTTL", "MinTTL must be less equal to DefaultTTL must be less equal to MaxTTL", diag.Finding{
 			Because: []string{fmt.Sprintf("MinTTL %d, DefaultTTL %d and MaxTTL %d are not in ascending order", lo, def, hi)}})
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"github.com/foregate/foregate/internal/awsapi"
 	"github.com/foregate/foregate/internal/awsapi/cloudfront"
 	"github.com/foregate/foregate/internal/resource"
+	"github.com/foregate/foregate/internal/service"
 	"github.com/foregate/foregate/internal/store"
 )
 
@@ -32,7 +33,11 @@ func (s *Service) createDistribution(ctx context.Context, config *cloudfront.Dis
 	if config == nil {
 		return nil, missingArgument("DistributionConfig")
 	}
-	// A caller reference that was used before means the same request again (BC: DistributionAlreadyExists).
+	if err := quantities(config, "DistributionConfig"); err != nil {
+		return nil, err
+	}
+	// Also when the rest of the request is the same (BC DistributionConfig.CallerReference); text: as the AWS CLI prints it in
+	// public reports.
 	for _, other := range resource.Distributions.All(s.env.Store.Read(ctx), global) {
 		if ref := deref(config.CallerReference); ref != "" && deref(other.Config.CallerReference) == ref {
 			return nil, awsapi.Errorf(cloudfront.ErrCodeDistributionAlreadyExists, "The caller reference that you are using to create a distribution is associated with another distribution. Already exists: %s", other.ID)
@@ -48,8 +53,11 @@ func (s *Service) createDistribution(ctx context.Context, config *cloudfront.Dis
 	if err != nil {
 		return nil, err
 	}
-	return &cloudfront.CreateDistributionOutput{Distribution: s.distribution(rec, v), ETag: new(etag(rec)), Location: s.location("distribution", id)}, nil
+	return &cloudfront.CreateDistributionOutput{Distribution: s.distribution(rec, v), ETag: new(configTag(v)), Location: s.location("distribution", id)}, nil
 }
+
+// configTag is the version of a distribution's configuration; tagging leaves it alone.
+func configTag(v *resource.Distribution) string { return service.ETag(v.ID, v.Changes) }
 
 func (s *Service) arn(kind, id string) string {
 	return "arn:aws:cloudfront::" + s.env.Account + ":" + kind + "/" + id
@@ -82,16 +90,16 @@ func (s *Service) GetDistribution(ctx context.Context, in *cloudfront.GetDistrib
 	if err != nil {
 		return nil, err
 	}
-	return &cloudfront.GetDistributionOutput{Distribution: s.distribution(rec, v), ETag: new(etag(rec))}, nil
+	return &cloudfront.GetDistributionOutput{Distribution: s.distribution(rec, v), ETag: new(configTag(v))}, nil
 }
 
 // GetDistributionConfig returns the configuration alone.
 func (s *Service) GetDistributionConfig(ctx context.Context, in *cloudfront.GetDistributionConfigInput) (*cloudfront.GetDistributionConfigOutput, error) {
-	v, rec, err := s.getDistribution(ctx, in.Id)
+	v, _, err := s.getDistribution(ctx, in.Id)
 	if err != nil {
 		return nil, err
 	}
-	return &cloudfront.GetDistributionConfigOutput{DistributionConfig: v.Config, ETag: new(etag(rec))}, nil
+	return &cloudfront.GetDistributionConfigOutput{DistributionConfig: v.Config, ETag: new(configTag(v))}, nil
 }
 
 // UpdateDistribution replaces a distribution's configuration.
@@ -100,11 +108,14 @@ func (s *Service) UpdateDistribution(ctx context.Context, in *cloudfront.UpdateD
 	if err != nil {
 		return nil, err
 	}
-	if err := ifMatch(in.IfMatch, rec); err != nil {
+	if err := matchTag(in.IfMatch, configTag(old)); err != nil {
 		return nil, err
 	}
 	if in.DistributionConfig == nil {
 		return nil, missingArgument("DistributionConfig")
+	}
+	if err := quantities(in.DistributionConfig, "DistributionConfig"); err != nil {
+		return nil, err
 	}
 	if deref(in.DistributionConfig.CallerReference) != deref(old.Config.CallerReference) {
 		return nil, awsapi.Errorf(cloudfront.ErrCodeIllegalUpdate, "The update contains modifications that are not allowed: CallerReference cannot be changed.")
@@ -115,10 +126,11 @@ func (s *Service) UpdateDistribution(ctx context.Context, in *cloudfront.UpdateD
 	}
 	v := *old
 	v.Config = config
-	if rec, err = put(ctx, s, resource.Distributions, v.ID, &v); err != nil {
+	v.Changes++
+	if rec, err = replace(ctx, s, resource.Distributions, rec, &v); err != nil {
 		return nil, err
 	}
-	return &cloudfront.UpdateDistributionOutput{Distribution: s.distribution(rec, &v), ETag: new(etag(rec))}, nil
+	return &cloudfront.UpdateDistributionOutput{Distribution: s.distribution(rec, &v), ETag: new(configTag(&v))}, nil
 }
 
 // DeleteDistribution deletes a distribution that has been disabled.
@@ -127,13 +139,29 @@ func (s *Service) DeleteDistribution(ctx context.Context, in *cloudfront.DeleteD
 	if err != nil {
 		return nil, err
 	}
-	if err := ifMatch(in.IfMatch, rec); err != nil {
+	if err := matchTag(in.IfMatch, configTag(v)); err != nil {
 		return nil, err
 	}
 	if deref(v.Config.Enabled) {
 		return nil, awsapi.Errorf(cloudfront.ErrCodeDistributionNotDisabled, "The distribution you are trying to delete has not been disabled.")
 	}
-	return &cloudfront.DeleteDistributionOutput{}, remove(ctx, s, resource.Distributions, v.ID)
+	return &cloudfront.DeleteDistributionOutput{}, s.forget(ctx, rec, v.ID)
+}
+
+// forget deletes a distribution with the records of its invalidations.
+func (s *Service) forget(ctx context.Context, rec *store.Record, id string) error {
+	if err := remove(ctx, s, resource.Distributions, rec); err != nil {
+		return err
+	}
+	_, err := s.env.Store.Update(ctx, func(tx *store.Tx) error {
+		for inv, v := range resource.Invalidations.All(tx, global) {
+			if v.DistributionID == id {
+				resource.Invalidations.Delete(tx, global, inv.Key.ID)
+			}
+		}
+		return nil
+	})
+	return err
 }
 
 // ListDistributions lists the account's distributions.
@@ -154,7 +182,7 @@ func (s *Service) ListDistributions(ctx context.Context, in *cloudfront.ListDist
 func (s *Service) summary(rec *store.Record, v *resource.Distribution) *cloudfront.DistributionSummary {
 	c := v.Config
 	return &cloudfront.DistributionSummary{
-		Id: &v.ID, ARN: new(s.arn("distribution", v.ID)), ETag: new(etag(rec)), Status: s.status(rec), LastModifiedTime: stamp(rec.Updated),
+		Id: &v.ID, ARN: new(s.arn("distribution", v.ID)), ETag: new(configTag(v)), Status: s.status(rec), LastModifiedTime: stamp(rec.Updated),
 		DomainName: &v.DomainName, Aliases: c.Aliases, Origins: c.Origins, OriginGroups: c.OriginGroups,
 		DefaultCacheBehavior: c.DefaultCacheBehavior, CacheBehaviors: c.CacheBehaviors, CustomErrorResponses: c.CustomErrorResponses,
 		Comment: c.Comment, PriceClass: c.PriceClass, Enabled: c.Enabled, ViewerCertificate: c.ViewerCertificate,
@@ -197,7 +225,7 @@ func behaviors(c *cloudfront.DistributionConfig) []behavior {
 	return out
 }
 
-// resourceARN finds what a tagging call is about.
+// tagged finds what a tagging call is about.
 func (s *Service) tagged(ctx context.Context, arn *string) (*resource.Distribution, error) {
 	r := s.env.Store.Read(ctx)
 	for _, v := range resource.Distributions.All(r, global) {

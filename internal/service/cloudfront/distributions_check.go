@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/foregate/foregate/internal/arn"
@@ -25,28 +26,6 @@ const (
 const docViewerCertificate = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cnames-and-https-requirements.html"
 
 func indexed(path string, i int) string { return fmt.Sprintf("%s[%d]", path, i) }
-
-// completeDistribution fills in what CloudFront's answers always have, so that get-distribution-config gives what AWS gives.
-func completeDistribution(in *cloudfront.DistributionConfig) *cloudfront.DistributionConfig {
-	c := *in
-	zero := func() *int64 { return new(int64(0)) }
-	c.CallerReference = or(c.CallerReference, "")
-	c.Comment = or(c.Comment, "")
-	c.DefaultRootObject = or(c.DefaultRootObject, "")
-	c.Aliases = or(c.Aliases, cloudfront.Aliases{Quantity: zero()})
-	c.OriginGroups = or(c.OriginGroups, cloudfront.OriginGroups{Quantity: zero()})
-	c.CacheBehaviors = or(c.CacheBehaviors, cloudfront.CacheBehaviors{Quantity: zero()})
-	c.CustomErrorResponses = or(c.CustomErrorResponses, cloudfront.CustomErrorResponses{Quantity: zero()})
-	c.Logging = or(c.Logging, cloudfront.LoggingConfig{Enabled: new(false), IncludeCookies: new(false), Bucket: new(""), Prefix: new("")})
-	c.PriceClass = or(c.PriceClass, "PriceClass_All")
-	c.ViewerCertificate = or(c.ViewerCertificate, cloudfront.ViewerCertificate{CloudFrontDefaultCertificate: new(true), SSLSupportMethod: new("vip"), MinimumProtocolVersion: new("TLSv1"), CertificateSource: new("cloudfront")})
-	c.Restrictions = or(c.Restrictions, cloudfront.Restrictions{GeoRestriction: &cloudfront.GeoRestriction{RestrictionType: new("none"), Quantity: zero()}})
-	c.WebACLId = or(c.WebACLId, "")
-	c.HttpVersion = or(c.HttpVersion, "http2")
-	c.IsIPV6Enabled = or(c.IsIPV6Enabled, false)
-	c.Staging = or(c.Staging, false)
-	return &c
-}
 
 // checkDistribution makes the checks that AWS makes, in an order in which the first thing wrong is the most telling. self is
 // the distribution's id when it exists already.
@@ -124,7 +103,7 @@ func checkErrorResponses(all []*cloudfront.CustomErrorResponse) error {
 			return refuse(cloudfront.ErrCodeInvalidErrorCode, path+".ErrorCode", "An invalid error code was specified.", diag.Finding{
 				Because: []string{fmt.Sprintf("%d is not one of the codes that can have a page, or has two", code)}})
 		case (page == "") != (response == ""):
-			return refuse(cloudfront.ErrCodeInvalidResponseCode, path, "A response code is specified in the response page path, but no response page path, or the other way round.", diag.Finding{
+			return refuse(cloudfront.ErrCodeInvalidResponseCode, path, "A response code is not valid.", diag.Finding{
 				Because: []string{"ResponsePagePath and ResponseCode go together"}})
 		case page != "" && !strings.HasPrefix(page, "/"):
 			return refuse(cloudfront.ErrCodeInvalidRelativePath, path+".ResponsePagePath", "The relative path is too big, is not URL-encoded, or does not begin with a slash (/).", diag.Finding{})
@@ -137,16 +116,14 @@ func checkErrorResponses(all []*cloudfront.CustomErrorResponse) error {
 }
 
 func number(s string) (n int64) {
-	if _, err := fmt.Sscanf(s, "%d", &n); err != nil {
-		return 0
-	}
+	n, _ = strconv.ParseInt(s, 10, 64) // 0 is no status code
 	return n
 }
 
 // minimumProtocols by SSL support method (facts: cloudfront-dataplane 1).
 var minimumProtocols = map[string][]string{
 	"sni-only": {"TLSv1.3_2025", "TLSv1.2_2025", "TLSv1.2_2021", "TLSv1.2_2019", "TLSv1.2_2018", "TLSv1.1_2016", "TLSv1_2016", "TLSv1"},
-	"vip":      {"TLSv1", "SSLv3", "TLSv1_2016", "TLSv1.1_2016", "TLSv1.2_2018", "TLSv1.2_2019", "TLSv1.2_2021"},
+	"vip":      {"TLSv1", "SSLv3"},
 }
 
 func checkCertificate(r store.Reader, c *cloudfront.DistributionConfig) error {
@@ -161,7 +138,11 @@ func checkCertificate(r store.Reader, c *cloudfront.DistributionConfig) error {
 		return refuse(cloudfront.ErrCodeInvalidViewerCertificate, path, "The parameter SSLSupportMethod is required when a custom certificate is used.", diag.Finding{
 			Fixes: []string{"set SslSupportMethod to sni-only"}})
 	}
-	if allowed, ok := minimumProtocols[method]; ok && v.MinimumProtocolVersion != nil && !slices.Contains(allowed, *v.MinimumProtocolVersion) {
+	allowed, ok := minimumProtocols[method]
+	if !ok && method != "static-ip" {
+		return invalid(path+".SSLSupportMethod", "The parameter SSLSupportMethod is invalid.", fmt.Sprintf("%q is not sni-only, vip or static-ip", method)) // text: our words
+	}
+	if ok && v.MinimumProtocolVersion != nil && !slices.Contains(allowed, *v.MinimumProtocolVersion) {
 		return refuse(cloudfront.ErrCodeInvalidMinimumProtocolVersion, path+".MinimumProtocolVersion", "The minimum protocol version specified is not valid.", diag.Finding{
 			Because: []string{fmt.Sprintf("%q is not one of %s", *v.MinimumProtocolVersion, strings.Join(allowed, ", "))}})
 	}
@@ -192,8 +173,9 @@ func checkAliases(r store.Reader, c *cloudfront.DistributionConfig, self string)
 	}
 	for i, alias := range c.Aliases.Items {
 		at := indexed(path+".Items", i)
-		if rest, wild := strings.CutPrefix(alias, "*."); alias == "" || strings.ContainsAny(rest, "*/: ") || !strings.Contains(rest, ".") || !wild && strings.Contains(alias, "*") {
-			return invalid(at, "The parameter CNAME contains one or more parameters that are not valid.", fmt.Sprintf("%q is no domain name; a wildcard stands for whole labels at the front: *.example.com", alias)) // text: our words
+		if rest, wild := strings.CutPrefix(alias, "*."); alias == "" || strings.ContainsAny(rest, "*/: ") || !strings.Contains(rest, ".") || !wild && strings.Contains(alias, "*") || alias != strings.ToLower(alias) || slices.Contains(c.Aliases.Items[:i], alias) {
+			return invalid(at, "The parameter CNAME contains one or more parameters that are not valid.", // github ansible/ansible 31284
+				fmt.Sprintf("%q is no domain name in lower case, or is there twice; a wildcard stands for whole labels at the front: *.example.com", alias))
 		}
 		for _, other := range resource.Distributions.All(r, global) {
 			if other.ID != self && slices.ContainsFunc(other.Config.Aliases.Items, func(o string) bool { return strings.EqualFold(o, alias) }) {

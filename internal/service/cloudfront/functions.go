@@ -64,6 +64,9 @@ func (s *Service) checkFunction(r store.Reader, c *cloudfront.FunctionConfig, co
 	if c.KeyValueStoreAssociations == nil {
 		return nil
 	}
+	if err := quantities(c, "FunctionConfig"); err != nil {
+		return err
+	}
 	if n := len(c.KeyValueStoreAssociations.Items); n > 1 || n == 1 && *c.Runtime != "cloudfront-js-2.0" {
 		return invalid("FunctionConfig.KeyValueStoreAssociations", "The parameter KeyValueStoreAssociations is invalid.", "a function of runtime 2.0 can have one key value store")
 	}
@@ -137,23 +140,19 @@ func (s *Service) GetFunction(ctx context.Context, in *cloudfront.GetFunctionInp
 	return &cloudfront.GetFunctionOutput{FunctionCode: st.Code, ContentType: new("application/octet-stream"), ETag: new(stageTag(v.Name, st))}, nil
 }
 
-func functionMatch(header *string, v *resource.CloudFrontFunction) error {
-	switch {
-	case deref(header) == "":
-		return awsapi.Errorf(cloudfront.ErrCodeInvalidIfMatchVersion, "The If-Match version is missing or not valid for the resource.")
-	case *header != stageTag(v.Name, &v.Development):
-		return awsapi.Errorf(cloudfront.ErrCodePreconditionFailed, "The request failed because it didn't meet the preconditions in one or more request-header fields.")
+// change finds a function that is to be changed, and checks the If-Match of its development stage.
+func (s *Service) change(ctx context.Context, name, header *string) (*resource.CloudFrontFunction, *store.Record, error) {
+	v, rec, err := get(ctx, s, resource.CloudFrontFunctions, name, cloudfront.ErrCodeNoSuchFunctionExists, "function")
+	if err != nil {
+		return nil, nil, err
 	}
-	return nil
+	return v, rec, matchTag(header, stageTag(v.Name, &v.Development))
 }
 
 // UpdateFunction replaces code and configuration of the development stage.
 func (s *Service) UpdateFunction(ctx context.Context, in *cloudfront.UpdateFunctionInput) (*cloudfront.UpdateFunctionOutput, error) {
-	old, _, _, err := s.stage(ctx, in.Name, nil)
+	old, rec, err := s.change(ctx, in.Name, in.IfMatch)
 	if err != nil {
-		return nil, err
-	}
-	if err := functionMatch(in.IfMatch, old); err != nil {
 		return nil, err
 	}
 	if err := s.checkFunction(s.env.Store.Read(ctx), in.FunctionConfig, in.FunctionCode); err != nil {
@@ -163,7 +162,7 @@ func (s *Service) UpdateFunction(ctx context.Context, in *cloudfront.UpdateFunct
 	v.Development.Config, v.Development.Code = in.FunctionConfig, in.FunctionCode
 	v.Development.Modified = s.env.Now().UTC()
 	v.Development.Revision++
-	if _, err := put(ctx, s, resource.CloudFrontFunctions, v.Name, &v); err != nil {
+	if _, err := replace(ctx, s, resource.CloudFrontFunctions, rec, &v); err != nil {
 		return nil, err
 	}
 	return &cloudfront.UpdateFunctionOutput{FunctionSummary: s.function(ctx, &v, &v.Development, stageDevelopment), ETag: new(stageTag(v.Name, &v.Development))}, nil
@@ -171,11 +170,8 @@ func (s *Service) UpdateFunction(ctx context.Context, in *cloudfront.UpdateFunct
 
 // PublishFunction copies the development stage to the live one.
 func (s *Service) PublishFunction(ctx context.Context, in *cloudfront.PublishFunctionInput) (*cloudfront.PublishFunctionOutput, error) {
-	old, _, _, err := s.stage(ctx, in.Name, nil)
+	old, rec, err := s.change(ctx, in.Name, in.IfMatch)
 	if err != nil {
-		return nil, err
-	}
-	if err := functionMatch(in.IfMatch, old); err != nil {
 		return nil, err
 	}
 	v := *old
@@ -185,7 +181,7 @@ func (s *Service) PublishFunction(ctx context.Context, in *cloudfront.PublishFun
 	}
 	live.Modified = s.env.Now().UTC()
 	v.Live = &live
-	if _, err := put(ctx, s, resource.CloudFrontFunctions, v.Name, &v); err != nil {
+	if _, err := replace(ctx, s, resource.CloudFrontFunctions, rec, &v); err != nil {
 		return nil, err
 	}
 	return &cloudfront.PublishFunctionOutput{FunctionSummary: s.function(ctx, &v, v.Live, stageLive)}, nil
@@ -193,17 +189,14 @@ func (s *Service) PublishFunction(ctx context.Context, in *cloudfront.PublishFun
 
 // DeleteFunction deletes a function that no behavior uses.
 func (s *Service) DeleteFunction(ctx context.Context, in *cloudfront.DeleteFunctionInput) (*cloudfront.DeleteFunctionOutput, error) {
-	v, _, _, err := s.stage(ctx, in.Name, nil)
+	v, rec, err := s.change(ctx, in.Name, in.IfMatch)
 	if err != nil {
-		return nil, err
-	}
-	if err := functionMatch(in.IfMatch, v); err != nil {
 		return nil, err
 	}
 	if s.functionInUse(ctx, v.Name) {
 		return nil, awsapi.Errorf(cloudfront.ErrCodeFunctionInUse, "Cannot delete the function because it's attached to one or more cache behaviors.")
 	}
-	return &cloudfront.DeleteFunctionOutput{}, remove(ctx, s, resource.CloudFrontFunctions, v.Name)
+	return &cloudfront.DeleteFunctionOutput{}, remove(ctx, s, resource.CloudFrontFunctions, rec)
 }
 
 // ListFunctions lists the functions of a stage, or of both.
@@ -222,93 +215,4 @@ func (s *Service) ListFunctions(ctx context.Context, in *cloudfront.ListFunction
 		return nil, err
 	}
 	return &cloudfront.ListFunctionsOutput{FunctionList: &cloudfront.FunctionList{NextMarker: next, MaxItems: &limit, Quantity: count(items), Items: items}}, nil
-}
-
-// CreateKeyValueStore makes an empty key value store.
-func (s *Service) CreateKeyValueStore(ctx context.Context, in *cloudfront.CreateKeyValueStoreInput) (*cloudfront.CreateKeyValueStoreOutput, error) {
-	if !functionName.MatchString(deref(in.Name)) {
-		return nil, invalid("Name", "The parameter Name is invalid.", fmt.Sprintf("%q is not 1 to 64 letters, digits, hyphens and underscores", deref(in.Name)))
-	}
-	if in.ImportSource != nil {
-		return nil, awsapi.Refuse(&diag.Finding{Code: diag.UnsupportedProperty, Severity: diag.Error, Path: "ImportSource",
-			Message:  "Foregate does not import the items of a key value store from S3 yet",
-			AWSError: &diag.AWSError{Code: cloudfront.ErrCodeUnsupportedOperation, Status: 400, Message: "Foregate does not support ImportSource yet."}})
-	}
-	if _, ok := resource.KeyValueStores.Get(s.env.Store.Read(ctx), global, *in.Name); ok {
-		return nil, refuse(cloudfront.ErrCodeEntityAlreadyExists, "Name", "The entity already exists. You must provide a unique entity.", diag.Finding{})
-	}
-	id := s.env.NewUUID(ctx, "key-value-store", nil)
-	v := &resource.KeyValueStore{Name: *in.Name, ID: id, ARN: s.arn("key-value-store", id), Comment: deref(in.Comment), Items: map[string]string{}}
-	rec, err := put(ctx, s, resource.KeyValueStores, v.Name, v)
-	if err != nil {
-		return nil, err
-	}
-	return &cloudfront.CreateKeyValueStoreOutput{KeyValueStore: keyValueStore(rec, v), ETag: new(etag(rec)), Location: s.location("key-value-store", v.Name)}, nil
-}
-
-func keyValueStore(rec *store.Record, v *resource.KeyValueStore) *cloudfront.KeyValueStore {
-	return &cloudfront.KeyValueStore{Name: &v.Name, Id: &v.ID, ARN: &v.ARN, Comment: &v.Comment, Status: new("READY"), LastModifiedTime: stamp(rec.Updated)}
-}
-
-func (s *Service) keyValueStore(ctx context.Context, name *string) (*resource.KeyValueStore, *store.Record, error) {
-	return get(ctx, s, resource.KeyValueStores, name, cloudfront.ErrCodeEntityNotFound, "key value store")
-}
-
-// DescribeKeyValueStore returns a key value store.
-func (s *Service) DescribeKeyValueStore(ctx context.Context, in *cloudfront.DescribeKeyValueStoreInput) (*cloudfront.DescribeKeyValueStoreOutput, error) {
-	v, rec, err := s.keyValueStore(ctx, in.Name)
-	if err != nil {
-		return nil, err
-	}
-	return &cloudfront.DescribeKeyValueStoreOutput{KeyValueStore: keyValueStore(rec, v), ETag: new(etag(rec))}, nil
-}
-
-// UpdateKeyValueStore changes the comment.
-func (s *Service) UpdateKeyValueStore(ctx context.Context, in *cloudfront.UpdateKeyValueStoreInput) (*cloudfront.UpdateKeyValueStoreOutput, error) {
-	old, rec, err := s.keyValueStore(ctx, in.Name)
-	if err != nil {
-		return nil, err
-	}
-	if err := ifMatch(in.IfMatch, rec); err != nil {
-		return nil, err
-	}
-	v := *old
-	v.Comment = deref(in.Comment)
-	if rec, err = put(ctx, s, resource.KeyValueStores, v.Name, &v); err != nil {
-		return nil, err
-	}
-	return &cloudfront.UpdateKeyValueStoreOutput{KeyValueStore: keyValueStore(rec, &v), ETag: new(etag(rec))}, nil
-}
-
-// DeleteKeyValueStore deletes a store that no function uses.
-func (s *Service) DeleteKeyValueStore(ctx context.Context, in *cloudfront.DeleteKeyValueStoreInput) (*cloudfront.DeleteKeyValueStoreOutput, error) {
-	v, rec, err := s.keyValueStore(ctx, in.Name)
-	if err != nil {
-		return nil, err
-	}
-	if err := ifMatch(in.IfMatch, rec); err != nil {
-		return nil, err
-	}
-	for _, f := range resource.CloudFrontFunctions.All(s.env.Store.Read(ctx), global) {
-		for _, st := range []*resource.FunctionStage{&f.Development, f.Live} {
-			if st != nil && st.Config.KeyValueStoreAssociations != nil && slices.ContainsFunc(st.Config.KeyValueStoreAssociations.Items,
-				func(a *cloudfront.KeyValueStoreAssociation) bool { return deref(a.KeyValueStoreARN) == v.ARN }) {
-				return nil, awsapi.Errorf(cloudfront.ErrCodeCannotDeleteEntityWhileInUse, "The entity cannot be deleted while it is in use.")
-			}
-		}
-	}
-	return &cloudfront.DeleteKeyValueStoreOutput{}, remove(ctx, s, resource.KeyValueStores, v.Name)
-}
-
-// ListKeyValueStores lists the account's key value stores.
-func (s *Service) ListKeyValueStores(ctx context.Context, in *cloudfront.ListKeyValueStoresInput) (*cloudfront.ListKeyValueStoresOutput, error) {
-	var all []*cloudfront.KeyValueStore
-	for rec, v := range resource.KeyValueStores.All(s.env.Store.Read(ctx), global) {
-		all = append(all, keyValueStore(rec, v))
-	}
-	items, next, limit, err := page(all, func(v *cloudfront.KeyValueStore) string { return *v.Name }, in.Marker, in.MaxItems)
-	if err != nil {
-		return nil, err
-	}
-	return &cloudfront.ListKeyValueStoresOutput{KeyValueStoreList: &cloudfront.KeyValueStoreList{NextMarker: next, MaxItems: &limit, Quantity: count(items), Items: items}}, nil
 }

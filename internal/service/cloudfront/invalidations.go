@@ -3,6 +3,7 @@ package cloudfront
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/foregate/foregate/internal/awsapi"
@@ -24,16 +25,22 @@ func (s *Service) CreateInvalidation(ctx context.Context, in *cloudfront.CreateI
 	if deref(b.CallerReference) == "" {
 		return nil, missingArgument("InvalidationBatch.CallerReference")
 	}
+	if err := quantities(b, "InvalidationBatch"); err != nil {
+		return nil, err
+	}
 	for i, p := range b.Paths.Items {
-		star := strings.IndexByte(p, '*')
-		if !strings.HasPrefix(p, "/") || len(p) > 4000 || star >= 0 && star != len(p)-1 { // facts: cloudfront-dataplane 14
+		// A star that is not the last character is taken literally (DG26-invalidation-specifying-objects).
+		if !strings.HasPrefix(p, "/") || len(p) > 4000 { // facts: cloudfront-dataplane 14
 			return nil, invalid(indexed("InvalidationBatch.Paths.Items", i), "Your request contains one or more invalid invalidation paths.", // text: seen in public reports
-				fmt.Sprintf("%q: a path begins with /, has at most 4,000 characters, and * only at its end", p))
+				fmt.Sprintf("%q: a path begins with / and has at most 4,000 characters", p))
 		}
 	}
 	r := s.env.Store.Read(ctx)
 	for rec, v := range resource.Invalidations.All(r, global) {
 		if v.DistributionID == d.ID && deref(v.Batch.CallerReference) == *b.CallerReference {
+			if !slices.Equal(v.Batch.Paths.Items, b.Paths.Items) { // BC InvalidationBatch.CallerReference names the code, nobody its status
+				return nil, awsapi.StatusErrorf(409, "InvalidationBatchAlreadyExists", "The caller reference was used for other paths: %s", v.ID) // text: our words
+			}
 			return &cloudfront.CreateInvalidationOutput{Invalidation: invalidation(rec, v), Location: s.location("distribution/"+d.ID+"/invalidation", v.ID)}, nil
 		}
 	}

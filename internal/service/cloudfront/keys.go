@@ -75,7 +75,7 @@ func (s *Service) UpdatePublicKey(ctx context.Context, in *cloudfront.UpdatePubl
 		return nil, awsapi.Errorf(cloudfront.ErrCodeCannotChangeImmutablePublicKeyFields, "You can't change the value of a public key.")
 	}
 	v := &resource.PublicKey{ID: old.ID, Config: c}
-	if rec, err = put(ctx, s, resource.PublicKeys, v.ID, v); err != nil {
+	if rec, err = replace(ctx, s, resource.PublicKeys, rec, v); err != nil {
 		return nil, err
 	}
 	return &cloudfront.UpdatePublicKeyOutput{PublicKey: publicKey(rec, v), ETag: new(etag(rec))}, nil
@@ -95,7 +95,7 @@ func (s *Service) DeletePublicKey(ctx context.Context, in *cloudfront.DeletePubl
 			return nil, awsapi.Errorf(cloudfront.ErrCodePublicKeyInUse, "The specified public key is in use.")
 		}
 	}
-	return &cloudfront.DeletePublicKeyOutput{}, remove(ctx, s, resource.PublicKeys, v.ID)
+	return &cloudfront.DeletePublicKeyOutput{}, remove(ctx, s, resource.PublicKeys, rec)
 }
 
 // ListPublicKeys lists the account's public keys.
@@ -187,7 +187,7 @@ func (s *Service) UpdateKeyGroup(ctx context.Context, in *cloudfront.UpdateKeyGr
 		return nil, err
 	}
 	v := &resource.KeyGroup{ID: old.ID, Config: in.KeyGroupConfig}
-	if rec, err = put(ctx, s, resource.KeyGroups, v.ID, v); err != nil {
+	if rec, err = replace(ctx, s, resource.KeyGroups, rec, v); err != nil {
 		return nil, err
 	}
 	return &cloudfront.UpdateKeyGroupOutput{KeyGroup: keyGroup(rec, v), ETag: new(etag(rec))}, nil
@@ -207,7 +207,7 @@ func (s *Service) DeleteKeyGroup(ctx context.Context, in *cloudfront.DeleteKeyGr
 	}) {
 		return nil, awsapi.Errorf(cloudfront.ErrCodeResourceInUse, "Cannot delete this resource because it is in use.")
 	}
-	return &cloudfront.DeleteKeyGroupOutput{}, remove(ctx, s, resource.KeyGroups, v.ID)
+	return &cloudfront.DeleteKeyGroupOutput{}, remove(ctx, s, resource.KeyGroups, rec)
 }
 
 // ListKeyGroups lists the account's key groups.

@@ -14,6 +14,9 @@ import (
 
 const docOriginDomain = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/DownloadDistValuesOrigin.html"
 
+// bucketDomain matches the names of S3's REST endpoints, and not those of websites (facts: cloudfront-dataplane 12).
+var bucketDomain = regexp.MustCompile(`(?i)^[a-z0-9][-a-z0-9._]*\.s3(?:[.-](?:dualstack\.|accelerate\.)?(?:[a-z]{2}(?:-[a-z]+)+-\d))?(?:\.dualstack)?\.amazonaws\.com(?:\.cn)?$`)
+
 var originDomain = regexp.MustCompile(`^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$`)
 
 // checkOrigins checks origins and groups, and returns what behaviors may target: the origin, or nil for a group.
@@ -84,25 +87,21 @@ func checkOrigin(r store.Reader, o *cloudfront.Origin, at string) error {
 	switch {
 	case domain == "":
 		return missingArgument(at + ".DomainName")
-	case !originDomain.MatchString(domain) || len(domain) > 253:
-		return refuse(cloudfront.ErrCodeInvalidArgument, at+".DomainName", "The parameter origin name contains one or more parameters that are not valid.", diag.Finding{ // text: our words
-			Doc: docOriginDomain, Because: []string{fmt.Sprintf("%q is not a plain domain name", domain)},
-			Fixes: []string{"write the name alone, without https:// and without a path: that goes into OriginPath"}})
+	case o.S3OriginConfig != nil && !bucketDomain.MatchString(domain): // github aws/aws-sdk-js 2368: website endpoints are refused as well
+		return refuse(cloudfront.ErrCodeInvalidArgument, at+".DomainName", "The parameter Origin DomainName does not refer to a valid S3 bucket.", diag.Finding{
+			Doc: docOriginDomain, Because: []string{fmt.Sprintf("the origin has S3OriginConfig, and %q is no bucket's name, as BUCKET.s3.REGION.amazonaws.com is", domain)},
+			Fixes: []string{"write CustomOriginConfig in place of S3OriginConfig: an API or a website endpoint is a custom origin", "use the bucket's RegionalDomainName"}})
+	case strings.Contains(domain, ":"): // github aws/aws-cdk 25110
+		return badDomain(at, domain, "The parameter origin name cannot contain a colon.")
+	case !originDomain.MatchString(domain) || len(domain) > 253: // github laurilehmijoki/s3_website 83
+		return badDomain(at, domain, "The parameter origin name must be a domain name.")
 	}
 	if p := deref(o.OriginPath); p != "" && (!strings.HasPrefix(p, "/") || strings.HasSuffix(p, "/") || len(p) > 255) {
 		return refuse(cloudfront.ErrCodeInvalidArgument, at+".OriginPath", "The parameter OriginPath is invalid.", diag.Finding{ // text: our words
 			Doc: docOriginDomain, Because: []string{fmt.Sprintf("%q: an origin path begins with / and does not end with one", p)}})
 	}
-	kinds := 0
-	for _, set := range []bool{o.S3OriginConfig != nil, o.CustomOriginConfig != nil, o.VpcOriginConfig != nil} {
-		if set {
-			kinds++
-		}
-	}
-	if kinds != 1 {
-		return refuse(cloudfront.ErrCodeInvalidOrigin, at, "The specified origin server does not exist or is not valid.", diag.Finding{
-			Because: []string{"an origin has exactly one of CustomOriginConfig, S3OriginConfig and VpcOriginConfig"},
-			Fixes:   []string{"add CustomOriginConfig with OriginProtocolPolicy https-only for an API"}})
+	if err := checkOriginKind(o, at); err != nil {
+		return err
 	}
 	if n := deref(or(o.ConnectionAttempts, 3)); n < 1 || n > 3 {
 		return invalid(at+".ConnectionAttempts", "The parameter ConnectionAttempts is invalid.", "1 to 3 attempts")
@@ -119,6 +118,31 @@ func checkOrigin(r store.Reader, o *cloudfront.Origin, at string) error {
 		}
 	}
 	return checkAccess(r, o, at)
+}
+
+func badDomain(at, domain, message string) error {
+	return refuse(cloudfront.ErrCodeInvalidArgument, at+".DomainName", message, diag.Finding{
+		Doc: docOriginDomain, Because: []string{fmt.Sprintf("%q is not a plain domain name", domain)},
+		Fixes: []string{"write the name alone, without https://, port and path: they go into CustomOriginConfig and OriginPath"}})
+}
+
+func checkOriginKind(o *cloudfront.Origin, at string) error {
+	kinds := 0
+	for _, set := range []bool{o.S3OriginConfig != nil, o.CustomOriginConfig != nil, o.VpcOriginConfig != nil} {
+		if set {
+			kinds++
+		}
+	}
+	message := "The specified origin server does not exist or is not valid." // BC InvalidOrigin
+	switch {
+	case kinds == 1:
+		return nil
+	case o.S3OriginConfig != nil && o.CustomOriginConfig != nil:
+		message = "You must specify either a CustomOrigin or an S3Origin. You cannot specify both." // github ansible-collections/community.aws 1819
+	}
+	return refuse(cloudfront.ErrCodeInvalidOrigin, at, message, diag.Finding{
+		Because: []string{"an origin has exactly one of CustomOriginConfig, S3OriginConfig and VpcOriginConfig"},
+		Fixes:   []string{"keep CustomOriginConfig for an API, with OriginProtocolPolicy https-only; S3OriginConfig is for buckets"}})
 }
 
 func checkCustomOrigin(c *cloudfront.CustomOriginConfig, at string) error {

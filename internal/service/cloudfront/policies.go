@@ -133,7 +133,7 @@ func (s *Service) UpdateCachePolicy(ctx context.Context, in *cloudfront.UpdateCa
 		return nil, err
 	}
 	v := &resource.CachePolicy{ID: *in.Id, Config: config}
-	if rec, err = put(ctx, s, resource.CachePolicies, v.ID, v); err != nil {
+	if rec, err = replace(ctx, s, resource.CachePolicies, rec, v); err != nil {
 		return nil, err
 	}
 	return &cloudfront.UpdateCachePolicyOutput{CachePolicy: cachePolicy(rec, v), ETag: new(etag(rec))}, nil
@@ -154,7 +154,7 @@ func (s *Service) DeleteCachePolicy(ctx context.Context, in *cloudfront.DeleteCa
 	if s.behaviorsUse(ctx, func(b *cloudfront.DefaultCacheBehavior) bool { return deref(b.CachePolicyId) == *in.Id }) {
 		return nil, awsapi.Errorf(cloudfront.ErrCodeCachePolicyInUse, "Cannot delete the cache policy because it is attached to one or more cache behaviors.")
 	}
-	return &cloudfront.DeleteCachePolicyOutput{}, remove(ctx, s, resource.CachePolicies, *in.Id)
+	return &cloudfront.DeleteCachePolicyOutput{}, remove(ctx, s, resource.CachePolicies, rec)
 }
 
 // ListCachePolicies lists managed and own policies.
@@ -230,7 +230,7 @@ func (s *Service) UpdateOriginRequestPolicy(ctx context.Context, in *cloudfront.
 		return nil, err
 	}
 	v := &resource.OriginRequestPolicy{ID: *in.Id, Config: in.OriginRequestPolicyConfig}
-	if rec, err = put(ctx, s, resource.OriginRequestPolicies, v.ID, v); err != nil {
+	if rec, err = replace(ctx, s, resource.OriginRequestPolicies, rec, v); err != nil {
 		return nil, err
 	}
 	return &cloudfront.UpdateOriginRequestPolicyOutput{OriginRequestPolicy: originRequestPolicy(rec, v), ETag: new(etag(rec))}, nil
@@ -251,7 +251,7 @@ func (s *Service) DeleteOriginRequestPolicy(ctx context.Context, in *cloudfront.
 	if s.behaviorsUse(ctx, func(b *cloudfront.DefaultCacheBehavior) bool { return deref(b.OriginRequestPolicyId) == *in.Id }) {
 		return nil, awsapi.Errorf(cloudfront.ErrCodeOriginRequestPolicyInUse, "Cannot delete the origin request policy because it is attached to one or more cache behaviors.")
 	}
-	return &cloudfront.DeleteOriginRequestPolicyOutput{}, remove(ctx, s, resource.OriginRequestPolicies, *in.Id)
+	return &cloudfront.DeleteOriginRequestPolicyOutput{}, remove(ctx, s, resource.OriginRequestPolicies, rec)
 }
 
 // ListOriginRequestPolicies lists managed and own policies.

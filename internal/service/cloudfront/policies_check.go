@@ -97,6 +97,9 @@ func (s *Service) checkCachePolicy(ctx context.Context, c *cloudfront.CachePolic
 	if c == nil {
 		return missingArgument(path)
 	}
+	if err := quantities(c, path); err != nil {
+		return err
+	}
 	if err := checkName(c.Name, c.Comment, path); err != nil {
 		return err
 	}
@@ -233,6 +236,9 @@ func (s *Service) checkOriginRequestPolicy(ctx context.Context, c *cloudfront.Or
 		return missingArgument(path + ".CookiesConfig")
 	case c.QueryStringsConfig == nil:
 		return missingArgument(path + ".QueryStringsConfig")
+	}
+	if err := quantities(c, path); err != nil {
+		return err
 	}
 	if err := checkName(c.Name, c.Comment, path); err != nil {
 		return err

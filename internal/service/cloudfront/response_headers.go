@@ -72,7 +72,7 @@ func (s *Service) UpdateResponseHeadersPolicy(ctx context.Context, in *cloudfron
 		return nil, err
 	}
 	v := &resource.ResponseHeadersPolicy{ID: *in.Id, Config: in.ResponseHeadersPolicyConfig}
-	if rec, err = put(ctx, s, resource.ResponseHeaderPolicies, v.ID, v); err != nil {
+	if rec, err = replace(ctx, s, resource.ResponseHeaderPolicies, rec, v); err != nil {
 		return nil, err
 	}
 	return &cloudfront.UpdateResponseHeadersPolicyOutput{ResponseHeadersPolicy: responseHeadersPolicy(rec, v), ETag: new(etag(rec))}, nil
@@ -93,7 +93,7 @@ func (s *Service) DeleteResponseHeadersPolicy(ctx context.Context, in *cloudfron
 	if s.behaviorsUse(ctx, func(b *cloudfront.DefaultCacheBehavior) bool { return deref(b.ResponseHeadersPolicyId) == *in.Id }) {
 		return nil, awsapi.Errorf(cloudfront.ErrCodeResponseHeadersPolicyInUse, "Cannot delete the response headers policy because it is attached to one or more cache behaviors.")
 	}
-	return &cloudfront.DeleteResponseHeadersPolicyOutput{}, remove(ctx, s, resource.ResponseHeaderPolicies, *in.Id)
+	return &cloudfront.DeleteResponseHeadersPolicyOutput{}, remove(ctx, s, resource.ResponseHeaderPolicies, rec)
 }
 
 // ListResponseHeadersPolicies lists managed and own policies.
@@ -124,6 +124,9 @@ func (s *Service) checkResponseHeaders(ctx context.Context, c *cloudfront.Respon
 	const path = "ResponseHeadersPolicyConfig"
 	if c == nil {
 		return missingArgument(path)
+	}
+	if err := quantities(c, path); err != nil {
+		return err
 	}
 	if err := checkName(c.Name, c.Comment, path); err != nil {
 		return err

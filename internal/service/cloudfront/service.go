@@ -8,7 +8,9 @@ package cloudfront
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/foregate/foregate/internal/awsapi"
@@ -96,13 +98,15 @@ func get[T any](ctx context.Context, s *Service, kind store.Kind[T], id *string,
 	return v, kind.Record(r, global, deref(id)), nil
 }
 
-// ifMatch checks the If-Match that CloudFront wants for changes.
-func ifMatch(header *string, rec *store.Record) error {
+// ifMatch checks the If-Match that CloudFront wants for changes of a record.
+func ifMatch(header *string, rec *store.Record) error { return matchTag(header, etag(rec)) }
+
+func matchTag(header *string, tag string) error {
 	switch {
 	case deref(header) == "":
 		return awsapi.Errorf(cloudfront.ErrCodeInvalidIfMatchVersion, "The If-Match version is missing or not valid for the resource.")
-	case *header != etag(rec):
-		return awsapi.Errorf(cloudfront.ErrCodePreconditionFailed, "The request failed because it didn't meet the preconditions in one or more request-header fields.")
+	case *header != tag:
+		return preconditionFailed()
 	}
 	return nil
 }
@@ -128,9 +132,10 @@ func (s *Service) location(kind, id string) *string {
 	return new("https://cloudfront.amazonaws.com/" + apiVersion + "/" + kind + "/" + id)
 }
 
-// page cuts a sorted list: what follows marker, at most maxItems (100 unless said otherwise), and the next marker.
+// page sorts a list by id and cuts it: what follows marker, at most maxItems (100 unless said otherwise), and the next marker.
 func page[T any](all []T, id func(T) string, marker, maxItems *string) (items []T, next *string, limit int64, err error) {
 	limit = 100
+	all = slices.SortedFunc(slices.Values(all), func(a, b T) int { return strings.Compare(id(a), id(b)) })
 	if maxItems != nil {
 		if limit, err = strconv.ParseInt(*maxItems, 10, 64); err != nil || limit < 1 {
 			return nil, nil, 0, awsapi.Errorf(cloudfront.ErrCodeInvalidArgument, "The parameter MaxItems is invalid.")
@@ -157,8 +162,35 @@ func put[T any](ctx context.Context, s *Service, kind store.Kind[T], id string, 
 	return kind.Record(s.env.Store.Read(ctx), global, id), nil
 }
 
-func remove[T any](ctx context.Context, s *Service, kind store.Kind[T], id string) error {
-	_, err := s.env.Store.Update(ctx, func(tx *store.Tx) error { kind.Delete(tx, global, id); return nil })
+// replace stores v in the place of rec, unless somebody else has changed the record since it was read: two clients that send the
+// same If-Match cannot both succeed.
+func replace[T any](ctx context.Context, s *Service, kind store.Kind[T], rec *store.Record, v *T) (*store.Record, error) {
+	_, err := s.env.Store.Update(ctx, func(tx *store.Tx) error {
+		if now := kind.Record(tx, global, rec.Key.ID); now == nil || now.Revision != rec.Revision {
+			return preconditionFailed()
+		}
+		kind.Put(tx, global, rec.Key.ID, v)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return kind.Record(s.env.Store.Read(ctx), global, rec.Key.ID), nil
+}
+
+func preconditionFailed() error {
+	return awsapi.Errorf(cloudfront.ErrCodePreconditionFailed, "The request failed because it didn't meet the preconditions in one or more request-header fields.")
+}
+
+// remove deletes rec, unless it has been changed since it was read.
+func remove[T any](ctx context.Context, s *Service, kind store.Kind[T], rec *store.Record) error {
+	_, err := s.env.Store.Update(ctx, func(tx *store.Tx) error {
+		if now := kind.Record(tx, global, rec.Key.ID); now == nil || now.Revision != rec.Revision {
+			return preconditionFailed()
+		}
+		kind.Delete(tx, global, rec.Key.ID)
+		return nil
+	})
 	return err
 }
 
