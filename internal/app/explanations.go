@@ -1,0 +1,103 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/foregate/foregate/internal/explain"
+	"github.com/foregate/foregate/internal/front"
+	"github.com/foregate/foregate/internal/message"
+)
+
+// explanationPath is where explanations of live requests are fetched, by number.
+const explanationPath = "/_foregate/explanations/"
+
+// keptExplanations bounds how many are kept: the newest ones.
+const keptExplanations = 100
+
+// explanations keeps what was asked for with Foregate-Explain.
+type explanations struct {
+	mu   sync.Mutex
+	next int
+	kept map[int]func() *explain.Explanation
+}
+
+func newExplanations() *explanations {
+	return &explanations{kept: map[int]func() *explain.Explanation{}}
+}
+
+func (e *explanations) add(build func() *explain.Explanation) int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.next++
+	e.kept[e.next] = build
+	delete(e.kept, e.next-keptExplanations)
+	return e.next
+}
+
+// serve answers GET for one explanation.
+func (e *explanations) serve(number string) *message.Response {
+	i, err := strconv.Atoi(number)
+	e.mu.Lock()
+	build := e.kept[i]
+	e.mu.Unlock()
+	if err != nil || build == nil {
+		return message.Text(404, "text/plain; charset=utf-8", "There is no explanation "+strings.TrimSpace(number)+": the newest "+strconv.Itoa(keptExplanations)+" are kept.\n")
+	}
+	var b bytes.Buffer
+	if err := build().JSON(&b); err != nil {
+		return message.Text(500, "text/plain; charset=utf-8", err.Error()+"\n")
+	}
+	return message.Text(200, "application/json", b.String())
+}
+
+// explain keeps the explanation of a live request, and returns where it can be fetched. The body is copied as it is sent.
+func (n *Node) explain(_ context.Context, a front.Explained) string {
+	body := &tee{from: a.Response.Body}
+	if a.Response.Body != nil {
+		a.Response.Body = body
+	}
+	asked := explain.RequestOf(a.Request)
+	static := n.Findings()
+	response := *a.Response
+	response.Header = a.Response.Header.Clone()
+	number := n.explained.add(func() *explain.Explanation {
+		return explain.Build(explain.Input{Request: a.Request, Response: &response, Body: body.copied(), Trace: a.Trace, Static: static, Locate: n.locate}, asked)
+	})
+	return "http://" + n.opts.Listen + explanationPath + strconv.Itoa(number)
+}
+
+// tee keeps the beginning of what is read through it.
+type tee struct {
+	from io.ReadCloser
+	mu   sync.Mutex
+	kept []byte
+}
+
+func (t *tee) Read(p []byte) (int, error) {
+	k, err := t.from.Read(p)
+	t.mu.Lock()
+	t.kept = append(t.kept, p[:min(k, max(0, explain.MaxBody-len(t.kept)))]...)
+	t.mu.Unlock()
+	return k, err
+}
+
+// Buffered says how much can be read without waiting, as far as the body behind knows.
+func (t *tee) Buffered() int {
+	if b, ok := t.from.(interface{ Buffered() int }); ok {
+		return b.Buffered()
+	}
+	return 0
+}
+
+func (t *tee) Close() error { return t.from.Close() }
+
+func (t *tee) copied() []byte {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return bytes.Clone(t.kept)
+}

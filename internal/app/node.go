@@ -1,0 +1,358 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/foregate/foregate/internal/bucket"
+	"github.com/foregate/foregate/internal/ca"
+	"github.com/foregate/foregate/internal/compile"
+	"github.com/foregate/foregate/internal/diag"
+	"github.com/foregate/foregate/internal/edge/cache"
+	"github.com/foregate/foregate/internal/front"
+	"github.com/foregate/foregate/internal/function/lambda"
+	"github.com/foregate/foregate/internal/iam"
+	"github.com/foregate/foregate/internal/message"
+	"github.com/foregate/foregate/internal/origin"
+	"github.com/foregate/foregate/internal/resource"
+	lambdaservice "github.com/foregate/foregate/internal/service/lambda"
+	"github.com/foregate/foregate/internal/stack"
+	"github.com/foregate/foregate/internal/store"
+	"github.com/foregate/foregate/internal/template/cloudformation"
+)
+
+// cacheBudget is how much memory the cache of distributions may use.
+const cacheBudget = 64 << 20
+
+// Options say what a Node is.
+type Options struct {
+	Region, Account string
+	// Data is the folder of durable state; "" keeps everything in memory.
+	Data string
+	// Origins sends outside hosts to other addresses; Buckets fills buckets from folders; Functions gives functions code.
+	Origins, Buckets, Functions map[string]string
+	// Listen is the address of the listener, so that functions can reach the AWS API; "" without one.
+	Listen string
+	// Local is true for a node that nobody connects to: its certificates come from an authority of its own.
+	Local bool
+	// ProxyPassthrough opens the forward proxy to every host.
+	ProxyPassthrough bool
+	// Explanations turns on the header Foregate-Explain.
+	Explanations bool
+	// FunctionLog gets the lines that functions print; Answered each answered request. Both may be nil.
+	FunctionLog func(lambda.LogLine)
+	Answered    func(front.Answered)
+	// Log gets what an operator should know.
+	Log func(format string, args ...any)
+}
+
+// Node is one running Foregate: state, control plane and data plane. Make it with NewNode, and Close it.
+type Node struct {
+	opts      Options
+	store     *store.Store
+	services  *stack.Services
+	lambda    *lambdaservice.Service
+	authority *ca.Authority
+	functions *lambda.Runtime
+	origins   *origin.Client
+	front     *front.Front
+	api       message.Handler
+	env       *compile.Env
+	explained *explanations
+	logs      func(lambda.LogLine)
+	// sources are those that were loaded last: findings point into them.
+	sources atomic.Pointer[[]*source]
+
+	compiling sync.Mutex
+	result    atomic.Pointer[compile.Result]
+	objects   objects
+	stop      context.CancelFunc
+	watching  sync.WaitGroup
+}
+
+// NewNode makes a node and starts to follow its store.
+func NewNode(opts Options) (*Node, error) {
+	if opts.Log == nil {
+		opts.Log = func(string, ...any) {}
+	}
+	n := &Node{opts: opts, objects: objects{opts: &opts, made: map[string]bucket.Objects{}}}
+	ctx, stop := context.WithCancel(context.Background())
+	n.stop = stop
+	for _, step := range []func() error{n.openStore, n.openAuthority, n.openDataPlane, n.openServices} {
+		if err := step(); err != nil {
+			return nil, errors.Join(err, n.Close())
+		}
+	}
+	n.Refresh()
+	changes := n.store.Watch(ctx)
+	n.watching.Go(func() {
+		for range changes {
+			n.Refresh()
+		}
+	})
+	return n, nil
+}
+
+func (n *Node) openStore() (err error) {
+	if n.opts.Data == "" {
+		n.store = store.Memory(time.Now)
+		return nil
+	}
+	if err := os.MkdirAll(n.opts.Data, 0o700); err != nil {
+		return fmt.Errorf("open data folder: %w", err)
+	}
+	n.store, err = store.Open(filepath.Join(n.opts.Data, "store.db"), time.Now, resource.Decoders()...)
+	return err
+}
+
+func (n *Node) openAuthority() (err error) {
+	if n.opts.Local {
+		n.authority, err = ca.Ephemeral()
+		return err
+	}
+	dir, err := ca.DefaultDir()
+	if err != nil {
+		return err
+	}
+	n.authority, err = ca.Open(dir)
+	return err
+}
+
+// openDataPlane makes what serves requests.
+func (n *Node) openDataPlane() (err error) {
+	environment := map[string]string{}
+	if n.opts.Listen != "" {
+		environment["AWS_ENDPOINT_URL"] = "http://" + n.opts.Listen
+	}
+	n.functions = lambda.New(lambda.Options{Logs: n.functionLog, Environment: environment})
+	n.origins, err = origin.New(origin.Options{
+		ExtraRoots:       []*x509.Certificate{n.authority.Certificate()},
+		Override:         n.opts.Origins,
+		Local:            func(host string) (message.Handler, bool) { h, _, ok := n.front.Resolve(host); return h, ok },
+		LocalCertificate: n.certificateNames,
+	})
+	if err != nil {
+		return err
+	}
+	n.env = &compile.Env{
+		Region: n.opts.Region, Account: n.opts.Account, Now: time.Now, Functions: n.functions, Origins: n.origins,
+		Sessions: iam.NewSessions(time.Now), Objects: n.objects.of, Cache: cache.New(cacheBudget),
+		AccessLog: func(stage, line string) { n.opts.Log("access log of %s: %s", stage, line) },
+	}
+	n.explained = newExplanations()
+	fo := front.Options{
+		Issuer: n.authority, API: message.HandlerFunc(n.serveAPI), Landing: message.HandlerFunc(n.landing),
+		IsAPIHost: n.isBucket, ProxyPassthrough: n.opts.ProxyPassthrough, Answered: n.opts.Answered, Log: n.opts.Log,
+	}
+	if n.opts.Explanations {
+		fo.Explain = n.explain
+	}
+	n.front = front.New(fo)
+	return nil
+}
+
+// certificateNames tells origin connections which certificate a host of the stack presents.
+func (n *Node) certificateNames(host, sni string) ([]string, bool) {
+	if sni == "" {
+		sni = host
+	}
+	cert, ok := n.front.Snapshot().CertificateFor(sni)
+	if !ok {
+		return nil, false
+	}
+	if cert == nil {
+		return []string{sni}, true
+	}
+	return cert.Names, true
+}
+
+// Refresh brings the data plane to the store's current revision; it returns when that is served.
+func (n *Node) Refresh() {
+	n.compiling.Lock()
+	defer n.compiling.Unlock()
+	view := n.store.View()
+	if last := n.result.Load(); last != nil && last.Revision == view.Revision() {
+		return
+	}
+	result := compile.All(view, n.env)
+	n.front.Swap(result.Snapshot)
+	n.result.Store(result)
+}
+
+// Serving is the revision that the data plane serves.
+func (n *Node) Serving() uint64 {
+	if r := n.result.Load(); r != nil {
+		return r.Revision
+	}
+	return 0
+}
+
+// Findings are those of the compilation that is served.
+func (n *Node) Findings() []diag.Finding { return n.result.Load().Findings }
+
+// Endpoints are what is served.
+func (n *Node) Endpoints() []front.Endpoint { return n.result.Load().Snapshot.Endpoints() }
+
+// Deploy brings a template's stack into the node. When findings have an error nothing has changed.
+func (n *Node) Deploy(ctx context.Context, t *cloudformation.Template, opts stack.Options) stack.Outcome {
+	out := n.services.Deploy(ctx, t, opts)
+	if out.Stack != nil {
+		n.Refresh()
+	}
+	return out
+}
+
+// Handle answers a request as if it had come over a connection.
+func (n *Node) Handle(ctx context.Context, r *message.Request) *message.Response {
+	return n.front.Handler(ctx, r)
+}
+
+// Serve answers connections until ctx ends.
+func (n *Node) Serve(ctx context.Context, ln net.Listener) error { return n.front.Serve(ctx, ln) }
+
+// Close ends everything that the node runs. Requests under way are cut off: end Serve first.
+func (n *Node) Close() error {
+	n.stop()
+	var err error
+	if n.store != nil {
+		err = n.store.Close()
+	}
+	n.watching.Wait()
+	if n.front != nil {
+		n.front.Swap(front.NewBuilder(0).Build())
+	}
+	if n.lambda != nil {
+		n.lambda.Close()
+	}
+	if n.origins != nil {
+		n.origins.Close()
+	}
+	if n.functions != nil {
+		err = errors.Join(err, n.functions.Close())
+	}
+	return errors.Join(err, n.objects.close())
+}
+
+func (n *Node) functionLog(l lambda.LogLine) {
+	if n.logs != nil {
+		n.logs(l)
+	}
+	if n.opts.FunctionLog != nil {
+		n.opts.FunctionLog(l)
+	}
+}
+
+// objects finds where the objects of buckets are.
+type objects struct {
+	opts *Options
+	mu   sync.Mutex
+	made map[string]bucket.Objects
+}
+
+func (o *objects) of(name, logicalID string) (bucket.Objects, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if b := o.made[name]; b != nil {
+		return b, nil
+	}
+	dir := o.opts.Buckets[name]
+	if dir == "" {
+		dir = o.opts.Buckets[logicalID]
+	}
+	if dir == "" && o.opts.Data != "" {
+		dir = filepath.Join(o.opts.Data, "buckets", name)
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, err
+		}
+	}
+	if dir == "" {
+		o.made[name] = bucket.NewMemory(time.Now)
+		return o.made[name], nil
+	}
+	folder, err := bucket.NewFolder(dir)
+	if err != nil {
+		return nil, err
+	}
+	o.made[name] = folder
+	return folder, nil
+}
+
+// maxCode bounds what is read of a deployment package in a bucket; Lambda's own limit for a zip is 50 MB, 250 MB unpacked.
+const maxCode = 250 << 20
+
+// read reads a whole object: the code of a function.
+func (o *objects) read(ctx context.Context, name, key string) ([]byte, error) {
+	b, err := o.of(name, "")
+	if err != nil {
+		return nil, err
+	}
+	obj, err := b.Get(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	defer obj.Content.Close()
+	if obj.Size > maxCode {
+		return nil, fmt.Errorf("read s3://%s/%s: %d bytes are more than a deployment package may have", name, key, obj.Size)
+	}
+	return io.ReadAll(io.NewSectionReader(obj.Content, 0, obj.Size))
+}
+
+func (o *objects) close() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var err error
+	for _, b := range o.made {
+		if f, ok := b.(*bucket.Folder); ok {
+			err = errors.Join(err, f.Close())
+		}
+	}
+	clear(o.made)
+	return err
+}
+
+// seed reads, or makes, the secret of this machine by which secrets of template resources are the same at each run.
+func seed(dir string) ([]byte, error) {
+	path := filepath.Join(dir, "seed")
+	b, err := os.ReadFile(path)
+	if err == nil && len(b) == 32 {
+		return b, nil
+	}
+	if err == nil {
+		return nil, fmt.Errorf("read %q: want 32 bytes, got %d; remove it to have a new one made", path, len(b))
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	b = make([]byte, 32)
+	rand.Read(b)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	// The link makes the file appear whole or not at all, whichever process is first.
+	tmp, err := os.CreateTemp(dir, "seed")
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(tmp.Name())
+	_, err = tmp.Write(b)
+	if err := errors.Join(err, tmp.Close()); err != nil {
+		return nil, err
+	}
+	if err := os.Link(tmp.Name(), path); errors.Is(err, fs.ErrExist) {
+		return os.ReadFile(path)
+	} else if err != nil {
+		return nil, err
+	}
+	return b, nil
+}

@@ -1,0 +1,107 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/foregate/foregate/internal/ca"
+)
+
+func newServe(streams Streams) *cobra.Command {
+	f := &sourceFlags{}
+	var listen, data string
+	cmd := &cobra.Command{
+		Use: "serve [flags]", Short: "A node without a template: listener, certificates, store, AWS API",
+		Long: `Serve what the AWS API has made and will make. State is kept in --data.
+
+The node listens on one port. Its AWS API is open to whoever knows an access key: test/test is the account's root.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runServe(cmd.Context(), f, listen, data, streams) },
+	}
+	f.add(cmd, "text")
+	for _, name := range []string{"parameter", "stack-name", "output", "function", "bucket"} {
+		_ = cmd.Flags().MarkHidden(name) // they are about a source
+	}
+	cmd.Flags().StringVar(&listen, "listen", defaultListen, "`ADDR` of the listener; port 0 picks a free one")
+	cmd.Flags().StringVar(&data, "data", "", "folder `DIR` of durable state; required")
+	return cmd
+}
+
+func runServe(ctx context.Context, f *sourceFlags, listen, data string, streams Streams) error {
+	opts, err := f.options("text")
+	if err != nil {
+		return err
+	}
+	if data == "" {
+		return usage("--data is required: a node without durable state would forget what it was told")
+	}
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	ln, err := net.Listen("tcp", listen)
+	if err != nil {
+		return usage("--listen %s: %v", listen, err)
+	}
+	defer ln.Close()
+	term := &terminal{w: streams.Err, color: streams.ErrColor}
+	opts.Listen, opts.Data = ln.Addr().String(), data
+	opts.FunctionLog, opts.Log = term.function, term.logf
+	n, err := NewNode(opts)
+	if err != nil {
+		return &exit{exitUsage, err.Error()}
+	}
+	defer n.Close()
+	fmt.Fprintf(streams.Err, "serving on %s, state in %s\n", opts.Listen, data)
+	writeEndpoints(streams.Err, n.Endpoints(), opts.Listen)
+	return n.Serve(ctx, ln)
+}
+
+func newCA(streams Streams) *cobra.Command {
+	open := func() (*ca.Authority, error) {
+		dir, err := ca.DefaultDir()
+		if err != nil {
+			return nil, &exit{exitUsage, err.Error()}
+		}
+		a, err := ca.Open(dir)
+		if err != nil {
+			return nil, &exit{exitUsage, err.Error()}
+		}
+		return a, nil
+	}
+	sub := func(use, short string, run func(context.Context, *ca.Authority) error) *cobra.Command {
+		return &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+			a, err := open()
+			if err != nil {
+				return err
+			}
+			return run(cmd.Context(), a)
+		}}
+	}
+	path := func(_ context.Context, a *ca.Authority) error {
+		_, err := fmt.Fprintln(streams.Out, a.Path())
+		return err
+	}
+	cmd := sub("ca", "The local certificate authority: its path, its certificate, its installation", path)
+	cmd.AddCommand(
+		sub("path", "Print where the authority's certificate is", path),
+		sub("pem", "Print the authority's certificate", func(_ context.Context, a *ca.Authority) error {
+			_, err := streams.Out.Write(a.PEM())
+			return err
+		}),
+		sub("install", "Make this system trust the authority", func(ctx context.Context, a *ca.Authority) error {
+			installed, err := a.Install(ctx, streams.Err)
+			if err != nil {
+				return &exit{exitFinding, err.Error()}
+			}
+			if !installed {
+				return &exit{status: exitFinding}
+			}
+			return nil
+		}),
+	)
+	return cmd
+}
