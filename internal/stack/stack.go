@@ -248,6 +248,9 @@ func (d *deployment) GetAtt(logicalID, attribute string) (any, error) {
 		return nil, fmt.Errorf("refer to %q: it has not been made", logicalID)
 	}
 	if v, ok := r.Attributes[attribute]; ok {
+		if typ := resourceTypes[r.Type]; typ != nil && typ.lists[attribute] {
+			return strings.Split(v, ","), nil
+		}
 		return v, nil
 	}
 	if _, known := resourceTypes[r.Type]; !known {

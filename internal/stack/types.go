@@ -20,7 +20,9 @@ type resourceType struct {
 	// ignored lists property paths that Foregate stores or checks and that change nothing it does, such as PriceClass; they
 	// are accepted without a word since on one node they have no meaning.
 	ignored []string
-	create  func(ctx context.Context, r *request) (made, error)
+	// lists names the attributes that are lists; they are kept as one text, joined with commas.
+	lists  map[string]bool
+	create func(ctx context.Context, r *request) (made, error)
 	// update changes a resource in place; nil: every change replaces it.
 	update func(ctx context.Context, r *request, old resource.StackResource) (made, error)
 	delete func(ctx context.Context, s *Services, old resource.StackResource) error

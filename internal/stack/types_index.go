@@ -4,10 +4,14 @@ import "maps"
 
 // resourceTypes has every type that Foregate makes, by name.
 var resourceTypes = index(
+	acmTypes,
 	apiGatewayTypes,
+	apiGatewayParts,
 	cloudFrontTypes,
+	iamTypes,
 	lambdaTypes,
 	logsTypes,
+	route53Types,
 	s3Types,
 )
 
