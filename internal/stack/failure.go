@@ -60,6 +60,10 @@ func (d *deployment) handlerFailure(res *cloudformation.Resource, typ *resourceT
 		return f
 	}
 	f.Message = fmt.Sprintf("AWS refuses %s (%s): %s", res.LogicalID, res.Type, e.Message)
+	if e.Code == "NotImplemented" {
+		f.Code, f.Message = diag.UnsupportedProperty, fmt.Sprintf("%s (%s) cannot be made: %s", res.LogicalID, res.Type, e.Message)
+		return f
+	}
 	status := e.Status
 	if status == 0 && f.AWSError != nil {
 		status = f.AWSError.Status

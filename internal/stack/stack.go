@@ -96,7 +96,7 @@ func (s *Services) Deploy(ctx context.Context, t *cloudformation.Template, opts 
 	ctx, batch := s.Env.Store.Begin(ctx)
 	defer batch.Discard()
 	previous := d.previous(ctx)
-	if d.bind(t); d.instance == nil {
+	if d.bind(ctx, t); d.instance == nil {
 		return Outcome{Findings: d.found}
 	}
 	if opts.Fresh {
@@ -138,13 +138,14 @@ func (d *deployment) previous(ctx context.Context) *resource.Stack {
 	return nil
 }
 
-func (d *deployment) bind(t *cloudformation.Template) {
+func (d *deployment) bind(ctx context.Context, t *cloudformation.Template) {
 	inputs := map[string]cloudformation.ParameterInput{}
 	for k, v := range d.opts.Parameters {
 		inputs[k] = cloudformation.ParameterInput{Value: v, Source: diag.Position{File: "-p " + k}}
 	}
 	in, found := t.Bind(cloudformation.Environment{
 		Region: d.opts.Region, Account: d.opts.Account, StackName: d.opts.StackName, StackID: d.stackID, Parameters: inputs,
+		Hooks: d.hooks(ctx),
 	})
 	d.found = append(d.found, found...)
 	d.instance = in
