@@ -20,7 +20,7 @@ import (
 	awss3 "github.com/foregate/foregate/internal/awsapi/s3"
 	awssts "github.com/foregate/foregate/internal/awsapi/sts"
 	"github.com/foregate/foregate/internal/bucket"
-	run "github.com/foregate/foregate/internal/function/lambda"
+	running "github.com/foregate/foregate/internal/function/lambda"
 	identities "github.com/foregate/foregate/internal/iam"
 	"github.com/foregate/foregate/internal/message"
 	"github.com/foregate/foregate/internal/service"
@@ -106,15 +106,15 @@ func (n *Node) isBucket(string) bool { return false }
 func (n *Node) invalidate(distribution string, paths []string) { n.env.Invalidate(distribution, paths) }
 
 // invoke runs a function for the API's Invoke.
-func (n *Node) invoke(ctx context.Context, arn string, inv run.Invocation) (run.Result, error) {
+func (n *Node) invoke(ctx context.Context, arn string, inv running.Invocation) (running.Result, error) {
 	for {
 		plan := n.result.Load()
 		f, ok, err := plan.Function(arn)
 		if !ok {
-			return run.Result{}, fmt.Errorf("invoke %q: there is no such function", arn)
+			return running.Result{}, fmt.Errorf("invoke %q: there is no such function", arn)
 		}
 		if err != nil {
-			return run.Result{}, err
+			return running.Result{}, err
 		}
 		result, err := f.Invoke(ctx, inv)
 		if err == nil || n.result.Load() == plan {

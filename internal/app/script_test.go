@@ -189,6 +189,9 @@ func cmdRequest(ts *testscript.TestScript, neg bool, args []string) {
 			fmt.Fprintf(ts.Stdout(), "%s: %s\n", f.Name, f.Value)
 		}
 	}
+	if answer.ContentLength >= 0 { // the client takes framing fields out of the header
+		fmt.Fprintf(ts.Stdout(), "Content-Length: %d\n", answer.ContentLength)
+	}
 	fmt.Fprintf(ts.Stdout(), "\n%s\n", body)
 	r.live = r.fetchExplanation(ts, answer.Header.Get("Foregate-Explanation"))
 	if len(r.live.Hops) > 0 && r.live.Hops[0].Component == "cloudfront" && strings.HasPrefix(answer.Header.Get("X-Cache"), "Hit") {

@@ -38,5 +38,11 @@ func (n *Node) sign(r *message.Request, credentials string, body []byte) error {
 			break
 		}
 	}
+	for _, f := range r.Header { // SDKs sign Host, the date, X-Amz-* and Content-Type
+		name := strings.ToLower(f.Name)
+		if !strings.HasPrefix(name, "x-amz-") && name != "content-type" {
+			s.SkipHeaders = append(s.SkipHeaders, name)
+		}
+	}
 	return s.Sign(r, sigv4.HashPayload(body))
 }

@@ -113,7 +113,8 @@ func (n *Node) locate(path string) diag.Position {
 		return diag.Position{}
 	}
 	for _, s := range *sources {
-		if pos, ok := s.template.Lookup(path); ok {
+		// A setting that the template leaves out is shown where it would stand: at the nearest thing around it.
+		if pos, _ := s.template.Lookup(path); pos.Line > 0 {
 			return pos
 		}
 	}

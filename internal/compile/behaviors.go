@@ -19,13 +19,20 @@ type behaviorInput struct {
 }
 
 func (d *distributionCompiler) behavior(rec *store.Record, b behaviorInput) edge.Behavior {
-	at := func(name string) string { return d.path(rec, b.path+"."+name) }
+	// at names a setting, "" when the behavior does not have it.
+	at := func(name string, set bool) string {
+		if !set {
+			return ""
+		}
+		return d.path(rec, b.path+"."+name)
+	}
 	out := edge.Behavior{
 		Pattern: b.pattern, Origin: -1, Group: -1, Compress: deref(b.Compress), Allowed: edge.GET | edge.HEAD, Cached: edge.GET | edge.HEAD,
 		Source: edge.BehaviorSource{
-			Behavior: d.path(rec, b.path), ViewerProtocolPolicy: at("ViewerProtocolPolicy"), AllowedMethods: at("AllowedMethods"),
-			CachePolicy: at("CachePolicyId"), OriginRequestPolicy: at("OriginRequestPolicyId"), ResponseHeadersPolicy: at("ResponseHeadersPolicyId"),
-			ForwardedValues: at("ForwardedValues"), TargetOrigin: at("TargetOriginId"), TrustedSigners: at("TrustedKeyGroups"),
+			Behavior: d.path(rec, b.path), ViewerProtocolPolicy: at("ViewerProtocolPolicy", true), AllowedMethods: at("AllowedMethods", b.AllowedMethods != nil),
+			CachePolicy: at("CachePolicyId", b.CachePolicyId != nil), OriginRequestPolicy: at("OriginRequestPolicyId", b.OriginRequestPolicyId != nil),
+			ResponseHeadersPolicy: at("ResponseHeadersPolicyId", b.ResponseHeadersPolicyId != nil), ForwardedValues: at("ForwardedValues", b.ForwardedValues != nil),
+			TargetOrigin: at("TargetOriginId", true), TrustedSigners: at("TrustedKeyGroups", b.TrustedKeyGroups != nil),
 		},
 	}
 	if i, ok := b.origins[deref(b.TargetOriginId)]; ok {
@@ -64,10 +71,16 @@ func methods(names []string) (set edge.Methods) {
 func (d *distributionCompiler) caching(out *edge.Behavior, b behaviorInput) {
 	if id := deref(b.CachePolicyId); id != "" {
 		if policy := d.cache[id]; policy != nil { // the service has checked that it exists
-			out.Forward, out.TTL = edge.CombinePolicies(policy, d.request[deref(b.OriginRequestPolicyId)])
+			request := d.request[deref(b.OriginRequestPolicyId)]
+			out.Forward, out.TTL = edge.CombinePolicies(policy, request)
+			out.Policies = "cache policy " + plainName(policy.Name) + ", no origin request policy"
+			if request != nil {
+				out.Policies = "cache policy " + plainName(policy.Name) + ", origin request policy " + plainName(request.Name)
+			}
 			return
 		}
 	}
+	out.Policies = "ForwardedValues instead of policies"
 	values := edge.ForwardedValues{Cookies: edge.Selection{Mode: edge.None}}
 	if f := b.ForwardedValues; f != nil {
 		values.QueryString = deref(f.QueryString)
@@ -89,6 +102,9 @@ func (d *distributionCompiler) caching(out *edge.Behavior, b behaviorInput) {
 	def := or(b.DefaultTTL, max(86400, lo))
 	out.TTL = edge.TTLs{Min: seconds(lo), Default: seconds(def), Max: seconds(or(b.MaxTTL, max(31536000, def)))}
 }
+
+// plainName is a policy's name as the manual and the console write it: without the Managed- of the API.
+func plainName(name string) string { return strings.TrimPrefix(name, "Managed-") }
 
 func (d *distributionCompiler) functionsOf(rec *store.Record, out *edge.Behavior, b behaviorInput) {
 	if b.LambdaFunctionAssociations != nil {
@@ -145,7 +161,7 @@ func (d *distributionCompiler) behaviorSettings(rec *store.Record, out *edge.Beh
 		if b.TrustedKeyGroups == nil || len(b.TrustedKeyGroups.Items) == 0 {
 			name = "TrustedSigners"
 		}
-		note(name, "signatures of URLs and cookies are not checked: requests are let through")
+		note(name, "signatures of URLs and cookies cannot be checked: requests are refused with 403")
 	}
 	if b.GrpcConfig != nil && deref(b.GrpcConfig.Enabled) {
 		out.GRPC = true

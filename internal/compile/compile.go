@@ -7,12 +7,15 @@
 package compile
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/foregate/foregate/internal/diag"
 	"github.com/foregate/foregate/internal/front"
+	"github.com/foregate/foregate/internal/function/lambda"
+	"github.com/foregate/foregate/internal/iam"
 	"github.com/foregate/foregate/internal/store"
 )
 
@@ -22,8 +25,25 @@ type Result struct {
 	Snapshot *front.Snapshot
 	// Findings are about the configuration as a whole, in the order of the stages.
 	Findings []diag.Finding
+	// Directory knows the callers that may sign requests.
+	Directory iam.Directory
 	// Took is the time of the compilation.
 	Took time.Duration
+
+	functions map[string]*function
+}
+
+// Function returns the function that an ARN names, with its qualifier if it has one. Its error says why a function that exists
+// cannot be called; ok is false when there is none. The function is released with the Snapshot.
+func (r *Result) Function(arn string) (f *lambda.Function, ok bool, err error) {
+	found := r.functions[arn]
+	if found == nil {
+		return nil, false, nil
+	}
+	if found.Function == nil {
+		return nil, true, errors.New(found.Missing)
+	}
+	return found.Function, true, nil
 }
 
 // All compiles everything in view.
@@ -37,7 +57,7 @@ func All(view *store.View, env *Env) *Result {
 	for _, p := range snapshot.Problems() {
 		c.report(diag.Finding{Code: diag.UnknownHost, Severity: diag.Warning, Message: fmt.Sprintf("the name %s: %s", p.Name, p.Message)})
 	}
-	return &Result{Revision: view.Revision(), Snapshot: snapshot, Findings: c.findings, Took: env.Now().Sub(start)}
+	return &Result{Revision: view.Revision(), Snapshot: snapshot, Findings: c.findings, Directory: c.directory, Took: env.Now().Sub(start), functions: c.functions}
 }
 
 // compiler is the state of one compilation; the fields of an area are in compiled.

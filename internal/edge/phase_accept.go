@@ -84,6 +84,7 @@ func (x *exchange) matchBehavior() (phase, Reason) {
 		x.verdict = b.Pattern.Source
 		if x.hop != nil {
 			x.hop.Fact(trace.BehaviorMatched, b.Pattern.Source, path, b.Source.Behavior)
+			x.hop.Fact(trace.PoliciesApplied, b.Policies, "", b.Source.Behavior)
 			for _, u := range b.Unsupported {
 				x.hop.Fact(trace.Unsupported, u.Name, u.Detail, u.SourcePath)
 			}

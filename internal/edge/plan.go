@@ -54,6 +54,8 @@ type Behavior struct {
 	// Forward says what goes into the cache key and to the origin: made by CombinePolicies or LegacyForward.
 	Forward *Forward
 	TTL     TTLs
+	// Policies names what Forward was made of, for people: "cache policy CachingDisabled, origin request policy AllViewer".
+	Policies string
 	// Compress is the behavior's Compress setting; Forward has the encodings that the policy allows.
 	Compress bool
 	// ResponseHeaders is nil when no policy is attached.

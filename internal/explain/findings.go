@@ -4,24 +4,12 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/foregate/foregate/internal/bucket"
 	"github.com/foregate/foregate/internal/diag"
+	"github.com/foregate/foregate/internal/edge"
+	"github.com/foregate/foregate/internal/gateway"
+	"github.com/foregate/foregate/internal/gateway/rest"
 	"github.com/foregate/foregate/internal/trace"
-)
-
-// The causes of a trace.Refused fact that findings are made from. Engines write them in the fact's Detail.
-const (
-	causeUnknownHost      = "unknown-host"
-	causeUnknownStage     = "unknown-stage"
-	causeUnknownResource  = "unknown-resource"
-	causeMissingAuth      = "missing-authentication"
-	causeIncompleteAuth   = "incomplete-signature"
-	causeMismatch         = "signature-mismatch"
-	causePermission       = "lambda-permission-missing"
-	causeMalformed        = "malformed-proxy-response"
-	causeIAMImplicitDeny  = "iam-implicit-deny"
-	causeIAMExplicitDeny  = "iam-explicit-deny"
-	causeS3AccessDenied   = "access-denied"
-	causeOriginUnresolved = "origin-unreachable"
 )
 
 const (
@@ -35,6 +23,7 @@ const (
 	docLambdaPermit   = "https://docs.aws.amazon.com/lambda/latest/dg/services-apigateway.html"
 	docIAMAuth        = "https://docs.aws.amazon.com/apigateway/latest/developerguide/permissions.html"
 	docOAC            = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-restricting-access-to-s3.html"
+	docMethods        = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/DownloadDistValuesCacheBehavior.html#DownloadDistValuesAllowedHTTPMethods"
 	docLambdaEdgeLogs = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/lambda-edge-testing-debugging.html"
 )
 
@@ -91,46 +80,123 @@ func fact(h *trace.Hop, kind trace.FactKind) (trace.Fact, bool) {
 	return trace.Fact{}, false
 }
 
-// refused explains an error that a component made itself.
+// refusal is an error that a component made itself.
+type refusal struct {
+	*trace.Hop
+	// front is the distribution before the component, nil without one.
+	front *trace.Hop
+	fact  trace.Fact
+}
+
+// finding begins a finding about the refusal.
+func (r refusal) finding(code diag.Code, message string, fixes ...string) diag.Finding {
+	return diag.Finding{Code: code, Severity: diag.Error, Path: r.fact.Path, Message: message, Fixes: fixes}
+}
+
+// because is finding with the reason of the last step of one of the phases.
+func (r refusal) because(code diag.Code, message string, fixes ...string) diag.Finding {
+	f := r.finding(code, message, fixes...)
+	f.Because = lastReason(r.Hop, "authorize", "check-access", "fetch", "viewer-request", "origin-request", "integrate", "validate", "throttle", "route", "get")
+	return f
+}
+
+// refused explains an error that a component made itself; ok is false where the step says all there is.
 func refused(h, front *trace.Hop, f trace.Fact) (diag.Finding, bool) {
-	switch f.Detail {
-	case causeUnknownHost:
-		return unknownHost(h, front, f), true
-	case causeUnknownStage:
-		return unknownStage(front, f), true
-	case causeUnknownResource, causeMissingAuth, causeIncompleteAuth:
-		return noRoute(front, f)
-	case causeMismatch:
-		return mismatch(h, front, f), true
-	case causePermission:
-		return diag.Finding{Code: diag.PermissionMissing, Severity: diag.Error, Path: f.Path, Doc: docLambdaPermit,
-			Message: "API Gateway may not invoke the function: the function's policy does not allow it",
-			Because: []string{"API Gateway hides this behind 500 Internal server error"},
-			Fixes:   []string{"add an AWS::Lambda::Permission with Principal apigateway.amazonaws.com and SourceArn arn:aws:execute-api:REGION:ACCOUNT:API/*"}}, true
-	case causeMalformed:
-		return diag.Finding{Code: diag.FunctionFailed, Severity: diag.Error, Path: f.Path, Doc: docProxyResponse,
-			Message: "the function returned something that is no proxy response, so API Gateway answered 502",
-			Because: nonEmpty(f.Name),
-			Fixes:   []string{"return an object with an integer statusCode, optional headers, and a body that is a string"}}, true
-	case causeIAMImplicitDeny, causeIAMExplicitDeny:
-		return diag.Finding{Code: diag.AccessDenied, Severity: diag.Error, Path: f.Path, Doc: docIAMAuth,
-			Message: "the caller was authenticated, and its policies do not allow the call",
-			Because: lastReason(h, "authorize", "check-access"),
-			Fixes:   []string{"allow execute-api:Invoke on this method's ARN in a policy of the caller"}}, true
-	case causeS3AccessDenied:
-		return diag.Finding{Code: diag.AccessDenied, Severity: diag.Error, Path: f.Path, Doc: docOAC,
-			Message: "the bucket refused the request: " + f.Name,
-			Because: lastReason(h, "authorize"),
-			Fixes: []string{
-				"give the origin an origin access control, and let the bucket policy allow s3:GetObject to cloudfront.amazonaws.com with AWS:SourceArn of the distribution",
-				"allow s3:ListBucket as well, if missing keys should be 404 instead of 403"}}, true
-	case causeOriginUnresolved:
-		return diag.Finding{Code: diag.OriginUnreachable, Severity: diag.Error, Path: f.Path,
-			Message: "the origin could not be reached: " + f.Name,
-			Because: lastReason(h, "fetch"),
-			Fixes:   []string{"check the origin's domain name, port and protocol policy", "send the host elsewhere with --origin HOST=URL"}}, true
+	r := refusal{h, front, f}
+	switch h.Component {
+	case "cloudfront":
+		return r.cloudFront()
+	case "s3":
+		return r.bucket()
+	}
+	return r.gateway()
+}
+
+func (r refusal) cloudFront() (diag.Finding, bool) {
+	switch edge.Cause(r.fact.Detail) {
+	case edge.CauseUnknownHost:
+		return r.finding(diag.UnknownHost, "no distribution has this name: CloudFront finds the distribution by the Host header",
+			"add the name to the distribution's Aliases, with a certificate for it"), true
+	case edge.CauseDisabled:
+		return r.finding(diag.AccessDenied, "the distribution is disabled", "set Enabled to true"), true
+	case edge.CauseMethod:
+		f := r.because(diag.ViewerProtocolDropsMethod, "the behavior does not allow the method", "add it: AllowedMethods [GET, HEAD, OPTIONS, PUT, PATCH, POST, DELETE]")
+		f.Doc = docMethods
+		return f, true
+	case edge.CauseHTTPS:
+		return r.finding(diag.ViewerProtocolDropsMethod, "the behavior takes HTTPS only", "ask by https, or set ViewerProtocolPolicy to redirect-to-https"), true
+	case edge.CauseRedirect:
+		f := r.finding(diag.ViewerProtocolDropsMethod, "the behavior redirects HTTP to HTTPS: nothing has reached the origin", "ask by https")
+		f.Severity = diag.Info
+		return f, true
+	case edge.CauseSigned:
+		return r.finding(diag.UnsupportedProperty, "the behavior wants signed URLs or cookies, which Foregate cannot check yet: it refuses the request", "take TrustedKeyGroups off while testing"), true
+	case edge.CauseOriginDNS, edge.CauseOriginConnect, edge.CauseOriginTLS, edge.CauseOriginTimeout, edge.CauseOriginClosed, edge.CauseOriginInvalid:
+		return r.because(diag.OriginUnreachable, "CloudFront got no answer from the origin "+r.fact.Name,
+			"check the origin's domain name, port, protocol policy and certificate", "send the host elsewhere with --origin HOST=URL"), true
+	case edge.CauseFunctionInvalid, edge.CauseFunctionFailed, edge.CauseFunctionThrottle:
+		f := r.because(diag.FunctionFailed, "a Lambda@Edge function failed, and CloudFront answered with an error page", "read the function's log, and mend the function")
+		f.Doc = docLambdaEdgeLogs
+		return f, true
+	case edge.CauseErrorPage:
+		f := r.finding(diag.ErrorPageHidesAPIError, fmt.Sprintf("the origin answered %s, and a custom error response replaced its answer", r.fact.Name),
+			"remove the custom error response for this status: it applies to every behavior, the API's as well")
+		f.Severity = diag.Warning
+		return f, true
 	}
 	return diag.Finding{}, false
+}
+
+func (r refusal) bucket() (diag.Finding, bool) {
+	f := r.because(diag.AccessDenied, "the bucket refused the request",
+		"give the origin an origin access control, and let the bucket policy allow s3:GetObject to cloudfront.amazonaws.com with AWS:SourceArn of the distribution")
+	f.Doc = docOAC
+	switch r.fact.Detail {
+	case bucket.CauseMissingKey:
+		return f, false
+	case bucket.CauseMissingKeyNoList:
+		f.Message = "the object does not exist; S3 says so only to callers that may list the bucket, and AccessDenied to others"
+		f.Fixes = []string{"upload the object, or check the key", "allow s3:ListBucket on the bucket as well, if missing keys should be 404"}
+	case bucket.CausePublicRestricted:
+		f.Message = "the bucket policy makes the bucket public, and the public access block forbids that"
+	}
+	return f, true
+}
+
+func (r refusal) gateway() (diag.Finding, bool) {
+	switch r.fact.Detail {
+	case gateway.CauseUnknownHost:
+		return unknownHost(r.Hop, r.front, r.fact), true
+	case gateway.CauseUnknownStage:
+		return unknownStage(r.front, r.fact), true
+	case rest.CauseUnknownResource, rest.CauseUnknownMethod:
+		return noRoute(r.front, r.fact), true
+	case rest.CauseMissingAuthentication, rest.CauseIncompleteSignature:
+		f := r.because(diag.AccessDenied, "the request that reached the API has no valid SigV4 signature, which AWS_IAM asks for",
+			"sign the request for service execute-api, for the host that the API sees")
+		f.Doc = docIAMAuth
+		return f, true
+	case rest.CauseSignatureMismatch:
+		return mismatch(r.Hop, r.front, r.fact), true
+	case rest.CauseLambdaPermission:
+		f := r.because(diag.PermissionMissing, "API Gateway may not invoke the function: the function's policy does not allow it",
+			"add an AWS::Lambda::Permission with Principal apigateway.amazonaws.com and SourceArn arn:aws:execute-api:REGION:ACCOUNT:API/*")
+		f.Because = append(f.Because, "API Gateway hides this behind 500 Internal server error")
+		f.Doc = docLambdaPermit
+		return f, true
+	case rest.CauseMalformedResponse:
+		f := r.because(diag.FunctionFailed, "the function returned something that is no proxy response, so API Gateway answered 502",
+			"return an object with an integer statusCode, optional headers, and a body that is a string")
+		f.Doc = docProxyResponse
+		return f, true
+	case rest.CauseFunctionMissing, rest.CauseInvokeFailed, rest.CauseFunctionError:
+		return r.because(diag.FunctionFailed, "the function failed, and API Gateway hides how: "+r.fact.Name, "read the function's log, and mend the function"), true
+	case rest.CauseIntegrationNetwork, rest.CauseIntegrationTimeout, rest.CauseInvalidEndpoint:
+		return r.because(diag.OriginUnreachable, "API Gateway got no answer from the integration's backend", "check the integration's Uri", "send the host elsewhere with --origin HOST=URL"), true
+	}
+	f := r.because(diag.AccessDenied, "the API refused the request: "+strings.ReplaceAll(r.fact.Detail, "-", " "))
+	f.Doc = docIAMAuth
+	return f, true
 }
 
 // lastReason quotes the reason of the last step that belongs to one of the phases.
@@ -194,13 +260,7 @@ func unknownStage(front *trace.Hop, f trace.Fact) diag.Finding {
 }
 
 // noRoute explains Missing Authentication Token and its kin for a path or method that the API does not have.
-func noRoute(front *trace.Hop, f trace.Fact) (diag.Finding, bool) {
-	if f.Detail == causeMissingAuth || f.Detail == causeIncompleteAuth {
-		return diag.Finding{Code: diag.AccessDenied, Severity: diag.Error, Path: f.Path, Doc: docIAMAuth,
-			Message: "the method needs a SigV4 signature, and the request that reached the API has none",
-			Because: []string{"AuthorizationType is AWS_IAM"},
-			Fixes:   []string{"sign the request for service execute-api, for the host that the API sees"}}, true
-	}
+func noRoute(front *trace.Hop, f trace.Fact) diag.Finding {
 	out := diag.Finding{Code: diag.PathPatternIsNoAlias, Severity: diag.Error, Path: f.Path, Doc: docPathPattern,
 		Message: fmt.Sprintf("the API has no resource for %s", f.Name),
 		Because: []string{"API Gateway answers an unknown path as if it were an unsigned IAM call: Missing Authentication Token"},
@@ -210,7 +270,7 @@ func noRoute(front *trace.Hop, f trace.Fact) (diag.Finding, bool) {
 		out.Code, out.Path, out.Doc = diag.OriginPathMissesStage, added.Path, docOriginPath
 		out.Because = append(out.Because, fmt.Sprintf("the viewer's path already begins with the stage, and OriginPath %q adds it again: %s", added.Name, added.Detail))
 		out.Fixes = []string{"ask for the path without the stage", "remove the origin's OriginPath"}
-		return out, true
+		return out
 	}
 	if prefix := literalPrefix(matched.Name); ok && prefix != "/" {
 		out.Path = matched.Path
@@ -220,10 +280,10 @@ func noRoute(front *trace.Hop, f trace.Fact) (diag.Finding, bool) {
 			fmt.Sprintf("give the API the resource %s{proxy+}", prefix),
 			"rewrite the path in a function on viewer-request or origin-request",
 			"use a custom domain with a base path mapping for the prefix"}
-		return out, true
+		return out
 	}
 	out.Code = diag.AccessDenied
-	return out, true
+	return out
 }
 
 // doubled tells whether the path that was sent has the origin path twice.
@@ -278,26 +338,45 @@ func dropped(h *trace.Hop, e *Explanation) []diag.Finding {
 	if e.Response.Status == 401 || e.Response.Status == 403 {
 		severity = diag.Error
 	}
+	policies, _ := fact(h, trace.PoliciesApplied)
+	has := ""
+	if policies.Name != "" {
+		has = "the behavior has " + policies.Name
+	}
 	var out []diag.Finding
-	for _, f := range h.Facts {
-		switch {
-		case f.Kind == trace.HeaderDropped && strings.EqualFold(f.Name, "Authorization"):
-			out = append(out, diag.Finding{Code: diag.AuthorizationNotForwarded, Severity: severity, Path: f.Path, Doc: docHeaders,
-				Message: fmt.Sprintf("the viewer sent Authorization, and CloudFront removed it from the %s to the origin", e.Request.Method),
-				Because: nonEmpty(f.Detail),
-				Fixes: []string{
-					"use the managed origin request policy AllViewerExceptHostHeader: it forwards Authorization",
-					"use a cache policy with Authorization in the cache key, and TTLs such as 0/0/1"}})
-		case f.Kind == trace.QueryDropped:
-			out = append(out, diag.Finding{Code: diag.QueryStringDropped, Severity: diag.Warning, Path: f.Path, Doc: docQuery,
-				Message: fmt.Sprintf("the viewer's query string did not reach the origin: %s", f.Name),
-				Because: nonEmpty(f.Detail),
-				Fixes: []string{"use an origin request policy that forwards query strings, such as AllViewerExceptHostHeader",
-					"name the parameters in the cache policy, if the answer depends on them"}})
-		case f.Kind == trace.CookieDropped:
-			out = append(out, diag.Finding{Code: diag.CookieDropped, Severity: diag.Info, Path: f.Path,
-				Message: fmt.Sprintf("the viewer's cookie did not reach the origin: %s", f.Name), Because: nonEmpty(f.Detail)})
-		}
+	if f, lost := names(h, trace.HeaderDropped, "Authorization"); lost {
+		out = append(out, diag.Finding{Code: diag.AuthorizationNotForwarded, Severity: severity, Path: f.Path, Doc: docHeaders,
+			Message: fmt.Sprintf("the viewer sent Authorization, and CloudFront removed it from the %s to the origin", e.Request.Method),
+			Because: nonEmpty(f.Detail, has),
+			Fixes: []string{
+				"use the managed origin request policy AllViewerExceptHostHeader: it forwards Authorization",
+				"use a cache policy with Authorization in the cache key, and TTLs such as 0/0/1"}})
+	}
+	if f, lost := names(h, trace.QueryDropped, ""); lost {
+		out = append(out, diag.Finding{Code: diag.QueryStringDropped, Severity: diag.Warning, Path: f.Path, Doc: docQuery,
+			Message: "the viewer's query string did not reach the origin: " + f.Name, Because: nonEmpty(f.Detail, has),
+			Fixes: []string{"use an origin request policy that forwards query strings, such as AllViewerExceptHostHeader",
+				"name the parameters in the cache policy, if the answer depends on them"}})
+	}
+	if f, lost := names(h, trace.CookieDropped, ""); lost {
+		out = append(out, diag.Finding{Code: diag.CookieDropped, Severity: diag.Info, Path: f.Path,
+			Message: "the viewer's cookies did not reach the origin: " + f.Name, Because: nonEmpty(f.Detail, has),
+			Fixes: []string{"forward them with an origin request policy, or name them in the cache policy if the answer depends on them"}})
 	}
 	return out
+}
+
+// names joins the facts of a kind into one, with all their names; only says which name alone counts, "" for all.
+func names(h *trace.Hop, kind trace.FactKind, only string) (all trace.Fact, ok bool) {
+	for _, f := range h.Facts {
+		if f.Kind != kind || only != "" && !strings.EqualFold(f.Name, only) {
+			continue
+		}
+		if !ok {
+			all, ok = f, true
+		} else {
+			all.Name += ", " + f.Name
+		}
+	}
+	return all, ok
 }

@@ -15,7 +15,7 @@ import (
 type Style struct {
 	// Color turns on ANSI colours; set it for a terminal only.
 	Color bool
-	// Verbose shows every header that was sent on, not only those that explain most answers.
+	// Verbose shows every step and every header that was sent on, not only those that explain most answers.
 	Verbose bool
 }
 
@@ -54,53 +54,119 @@ func (e *Explanation) Text(w io.Writer, style Style) error {
 	for _, h := range e.Request.Headers {
 		p.printf("  %s\n", p.paint(faint, h[0]+": "+h[1]))
 	}
-	width := 0
-	for _, h := range e.Hops {
-		for _, s := range h.Steps {
-			width = max(width, len(s.Phase))
-		}
-	}
-	for _, h := range e.Hops {
-		p.hop(h, width)
-	}
+	p.way(e.Hops, 0)
 	p.answer(e)
 	WriteFindings(w, e.Findings, style)
 	return p.err
 }
 
-func (p *pen) hop(h *trace.Hop, width int) {
-	p.printf("\n%s %s\n", p.paint(bold, h.Component), h.ID)
-	_, broke := fact(h, trace.Refused)
-	_, failed := fact(h, trace.FunctionFailed)
-	for i, s := range h.Steps {
-		mark := " "
-		verdict := s.Verdict
-		if (broke || failed) && i == brokenStep(h) {
-			mark, verdict = p.paint(red, "✗"), p.paint(red, s.Verdict)
-		}
-		line := fmt.Sprintf("%s %-*s  %s", mark, width, s.Phase, verdict)
-		if s.Reason != "" {
-			line += p.paint(faint, "  "+strings.ReplaceAll(s.Reason, "\n", "\n"+strings.Repeat(" ", width+6)))
-		}
-		p.printf("  %s\n", line)
+// way writes the hops from one on, each inside the one that asked it, as the request went and came back.
+func (p *pen) way(hops []*trace.Hop, depth int) {
+	if len(hops) == 0 {
+		return
 	}
-	if s := h.Sent; s != nil {
-		p.printf("  %s %s %s\n", p.paint(green, "→"), s.Method, sentURL(s))
-		p.printf("    Host: %s\n", s.Host)
-		hidden := 0
-		for _, f := range s.Headers {
-			if strings.EqualFold(f[0], "Host") {
-				continue
-			}
-			if !p.style.Verbose && !telling(f[0]) {
-				hidden++
-				continue
-			}
-			p.printf("    %s: %s\n", f[0], f[1])
+	h := hops[0]
+	indent := strings.Repeat("  ", depth)
+	p.printf("\n%s%s %s\n", indent, p.paint(bold, h.Component), h.ID)
+	width := 0
+	for i := range h.Steps {
+		if p.style.Verbose || telling(h, i) {
+			width = max(width, len(h.Steps[i].Phase))
 		}
-		if hidden > 0 {
-			p.printf("    %s\n", p.paint(faint, fmt.Sprintf("and %s more (-v shows them)", count(hidden, "header"))))
+	}
+	turn := len(h.Steps)
+	for i, s := range h.Steps {
+		if s.Phase == "fetch" || s.Phase == "integrate" {
+			turn = i + 1
 		}
+	}
+	for i := range h.Steps[:turn] {
+		p.step(h, i, indent, width)
+	}
+	p.sent(h.Sent, indent)
+	p.way(hops[1:], depth+1)
+	if turn < len(h.Steps) && (p.style.Verbose || tellingAny(h, turn)) {
+		p.printf("\n%s%s %s\n", indent, p.paint(bold, h.Component), p.paint(faint, h.ID+", on the way back"))
+		for i := turn; i < len(h.Steps); i++ {
+			p.step(h, i, indent, width)
+		}
+	}
+}
+
+func (p *pen) step(h *trace.Hop, i int, indent string, width int) {
+	s := h.Steps[i]
+	if !p.style.Verbose && !telling(h, i) {
+		return
+	}
+	mark, verdict := " ", s.Verdict
+	if broke(h) && i == brokenStep(h) {
+		mark, verdict = p.paint(red, "✗"), p.paint(red, s.Verdict)
+	}
+	if verdict == "continue" {
+		verdict = "ok"
+	}
+	if policies, ok := fact(h, trace.PoliciesApplied); ok && s.Phase == "match-behavior" {
+		s.Reason += "; " + policies.Name
+	}
+	line := fmt.Sprintf("%s%s %-*s  %s", indent, mark, width, s.Phase, verdict)
+	if s.Reason != "" {
+		line += p.paint(faint, "  "+strings.ReplaceAll(s.Reason, "\n", "\n"+strings.Repeat(" ", width+6+len(indent))))
+	}
+	p.printf("  %s\n", line)
+}
+
+func broke(h *trace.Hop) bool {
+	_, refused := fact(h, trace.Refused)
+	_, failed := fact(h, trace.FunctionFailed)
+	return refused || failed
+}
+
+// telling tells whether a step decided something: one whose verdict is only the name of the phase after it, or to go on,
+// did not, unless the request broke there.
+func telling(h *trace.Hop, i int) bool {
+	s := h.Steps[i]
+	if broke(h) && i == brokenStep(h) {
+		return true
+	}
+	if s.Verdict == "continue" || s.Verdict == "done" || i+1 < len(h.Steps) && s.Verdict == h.Steps[i+1].Phase {
+		return s.Phase == "route" || s.Phase == "authorize" || s.Phase == "integration-request"
+	}
+	for _, earlier := range h.Steps[:i] {
+		if earlier.Reason == s.Reason && s.Reason != "" {
+			return false // lookup and admit of an uncacheable answer say the same
+		}
+	}
+	return true
+}
+
+func tellingAny(h *trace.Hop, from int) bool {
+	for i := from; i < len(h.Steps); i++ {
+		if telling(h, i) {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *pen) sent(s *trace.Sent, indent string) {
+	if s == nil {
+		return
+	}
+	p.printf("  %s%s %s %s\n", indent, p.paint(green, "→"), s.Method, sentURL(s))
+	p.printf("    %sHost: %s\n", indent, s.Host)
+	hidden := 0
+	for _, f := range s.Headers {
+		if strings.EqualFold(f[0], "Host") {
+			continue
+		}
+		if !p.style.Verbose && !important(f[0]) {
+			hidden++
+			continue
+		}
+		p.printf("    %s%s: %s\n", indent, f[0], f[1])
+	}
+	if hidden > 0 {
+		p.printf("    %s%s\n", indent, p.paint(faint, fmt.Sprintf("and %s more (-v shows them)", count(hidden, "header"))))
 	}
 }
 
@@ -116,8 +182,8 @@ func sentURL(s *trace.Sent) string {
 	return cmp.Or(s.Scheme, "https") + "://" + cmp.Or(s.Address, s.Host) + s.Path
 }
 
-// telling headers explain most answers of an API; the others are shown on demand.
-func telling(name string) bool {
+// important headers explain most answers of an API; the others are shown on demand.
+func important(name string) bool {
 	switch strings.ToLower(name) {
 	case "authorization", "x-api-key", "x-forwarded-for", "user-agent", "origin", "content-type", "x-amz-date", "x-amz-content-sha256", "cookie":
 		return true

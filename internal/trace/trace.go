@@ -36,6 +36,8 @@ type FactKind string
 const (
 	// BehaviorMatched: Name is the path pattern, Detail the path that matched it, Path the behavior in the source.
 	BehaviorMatched FactKind = "behavior-matched"
+	// PoliciesApplied: Name says which policies the behavior has, Path the behavior in the source.
+	PoliciesApplied FactKind = "policies-applied"
 	// HeaderDropped: Name is the header, Detail why it was not forwarded, Path the setting that decides.
 	HeaderDropped FactKind = "header-dropped"
 	// QueryDropped: Name is the parameter (or * for all), Detail and Path as with HeaderDropped.
