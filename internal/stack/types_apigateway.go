@@ -7,13 +7,12 @@ import (
 
 	"github.com/foregate/foregate/internal/awsapi"
 	"github.com/foregate/foregate/internal/awsapi/apigateway"
+	"github.com/foregate/foregate/internal/diag"
 	"github.com/foregate/foregate/internal/resource"
 	"github.com/foregate/foregate/internal/template"
 )
 
 func agShape(name string) *awsapi.Shape { return apigateway.Service.Shape(name) }
-
-func gatewayHandler(s *Services) any { return s.APIGateway }
 
 // apiGatewayTypes are the types of AWS::ApiGateway that are more than one operation (facts: cloudformation 3).
 var apiGatewayTypes = map[string]*resourceType{
@@ -103,6 +102,10 @@ func restAPIMade(v *apigateway.RestApi) made {
 
 // importBody reads the OpenAPI document of an API. Properties beside it stand (AWS::ApiGateway::RestApi).
 func importBody(ctx context.Context, r *request, id string) error {
+	if at := r.props.Get("BodyS3Location"); at != nil {
+		return &refusal{[]diag.Finding{{Code: diag.UnsupportedProperty, Severity: diag.Error, Path: at.Path(), Position: at.Position,
+			Message: "the OpenAPI document of " + r.logicalID + " cannot be fetched from S3", Fixes: []string{"put the document into the template as Body"}}}}
+	}
 	body := r.props.Get("Body")
 	if body == nil {
 		return nil
@@ -113,8 +116,16 @@ func importBody(ctx context.Context, r *request, id string) error {
 			in.Parameters[f.Key] = f.Value.Text
 		}
 	}
-	_, err := call[apigateway.RestApi](ctx, apigateway.Service, r.APIGateway, "PutRestApi", in)
-	return err
+	out, err := call[apigateway.RestApi](ctx, apigateway.Service, r.APIGateway, "PutRestApi", in)
+	if err != nil {
+		return err
+	}
+	for _, w := range out.Warnings {
+		place, message, _ := strings.Cut(w, ": ")
+		at := locate(r.props, place, &r.typ.spelling)
+		r.stack.found = append(r.stack.found, diag.Finding{Code: diag.UnsupportedProperty, Severity: diag.Warning, Path: at.Path(), Position: at.Position, Message: message})
+	}
+	return nil
 }
 
 func updateRestAPI(ctx context.Context, r *request, old resource.StackResource) (made, error) {

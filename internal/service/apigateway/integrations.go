@@ -23,7 +23,7 @@ func (s *Service) PutIntegration(ctx context.Context, in *apigateway.PutIntegrat
 	if v.CacheKeyParameters == nil {
 		v.CacheKeyParameters = []string{}
 	}
-	if deref(v.Type) != "MOCK" {
+	if strings.HasPrefix(deref(v.Type), "HTTP") {
 		v.ConnectionType = or(v.ConnectionType, "INTERNET")
 	}
 	if err := checkIntegration(v); err != nil {
