@@ -51,7 +51,9 @@ func (s *Service) GetGroup(ctx context.Context, in *iam.GetGroupInput) (*iam.Get
 	var all []*iam.User
 	for _, m := range resource.Memberships.All(r, global) {
 		if u, ok := resource.Users.Get(r, global, m.User); ok && m.Group == v.Name {
-			all = append(all, s.showUser(ctx, u))
+			shown := s.showUser(ctx, u)
+			shown.Tags, shown.PermissionsBoundary = nil, nil // left out of lists
+			all = append(all, shown)
 		}
 	}
 	items, truncated, next := page(all, func(v *iam.User) string { return *v.UserName }, in.Marker, in.MaxItems)

@@ -2,6 +2,7 @@ package iam
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
 
 	"github.com/foregate/foregate/internal/awsapi/iam"
@@ -48,6 +49,9 @@ func (s *Service) CreateRole(ctx context.Context, in *iam.CreateRoleInput) (*iam
 func checkTrust(path, text string) error {
 	if size(text) > maxTrustSize {
 		return refuse(iam.ErrCodeLimitExceeded, path, "Cannot exceed quota for ACLSizePerRole: 2048")
+	}
+	if !json.Valid([]byte(text)) {
+		return refuse(iam.ErrCodeMalformedPolicyDocument, path, "This policy contains invalid Json")
 	}
 	return checkDocument(path, text, (*policy.Document).CheckTrust)
 }
