@@ -13,6 +13,7 @@ import (
 	awsacm "github.com/foregate/foregate/internal/awsapi/acm"
 	awsapigateway "github.com/foregate/foregate/internal/awsapi/apigateway"
 	awscloudfront "github.com/foregate/foregate/internal/awsapi/cloudfront"
+	awskvs "github.com/foregate/foregate/internal/awsapi/cloudfrontkeyvaluestore"
 	awsiam "github.com/foregate/foregate/internal/awsapi/iam"
 	awslambda "github.com/foregate/foregate/internal/awsapi/lambda"
 	awslogs "github.com/foregate/foregate/internal/awsapi/logs"
@@ -28,6 +29,7 @@ import (
 	"github.com/foregate/foregate/internal/service/apigateway"
 	"github.com/foregate/foregate/internal/service/cloudfront"
 	"github.com/foregate/foregate/internal/service/iam"
+	"github.com/foregate/foregate/internal/service/keyvaluestore"
 	"github.com/foregate/foregate/internal/service/lambda"
 	"github.com/foregate/foregate/internal/service/logs"
 	"github.com/foregate/foregate/internal/service/route53"
@@ -48,6 +50,9 @@ func (n *Node) openServices() error {
 	}
 	objects := func(name string) (bucket.Objects, error) { return n.objects.of(name, "") }
 	logService := logs.New(env)
+	n.logs = func(l running.LogLine) {
+		logService.Append(n.opts.Region, "/aws/lambda/"+l.Function, l.Time.UTC().Format("2006/01/02")+"/[$LATEST]foregate", l.Time, l.Text)
+	}
 	n.lambda = lambda.New(env, lambda.Options{Invoke: n.invoke, ReadObject: n.objects.read})
 	n.services = &stack.Services{
 		Env:        env,
@@ -63,10 +68,12 @@ func (n *Node) openServices() error {
 	directory := func() identities.Directory { return n.result.Load().Directory }
 	server := &awsapi.Server{
 		Region: n.opts.Region, Account: n.opts.Account,
+		Authenticate: service.NewAuthenticator(directory, n.opts.Account, n.opts.Region, time.Now),
 		Services: []awsapi.Registration{
 			{Service: awsacm.Service, Handler: n.services.ACM},
 			{Service: awsapigateway.Service, Handler: n.services.APIGateway},
 			{Service: awscloudfront.Service, Handler: n.services.CloudFront},
+			{Service: awskvs.Service, Handler: keyvaluestore.New(env)},
 			{Service: awsiam.Service, Handler: n.services.IAM},
 			{Service: awslambda.Service, Handler: n.services.Lambda},
 			{Service: awslogs.Service, Handler: n.services.Logs},
