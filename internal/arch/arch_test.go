@@ -141,8 +141,8 @@ var bans = []struct {
 	},
 	{
 		from: []string{"internal/service"},
-		to:   []string{"internal/stack", "internal/template"},
-		why:  "a handler must not know whether a template or a client called it",
+		to:   []string{"internal/stack", "internal/template/cloudformation"},
+		why:  "a handler must not know whether a template or a client called it; package template itself is notation, and reads OpenAPI documents too",
 	},
 }
 
