@@ -8,6 +8,7 @@ package explain
 import (
 	"encoding/json"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/foregate/foregate/internal/diag"
@@ -102,19 +103,31 @@ func isText(h message.Header) bool {
 	return ct == ""
 }
 
-// concerning picks the findings about resources that the request passed.
+// concerning picks the findings about what the request passed: of a distribution, those about its behavior and origin and
+// those about the whole of it; of others, all about the resource.
 func concerning(static []diag.Finding, e *Explanation) []diag.Finding {
 	passed := map[string]bool{}
+	var places []string
 	for _, h := range e.Hops {
 		for _, f := range h.Facts {
 			if r := resourceOf(f.Path); r != "" {
 				passed[r] = true
+				places = append(places, f.Path)
 			}
 		}
 	}
+	inPlace := func(path string) bool {
+		return slices.ContainsFunc(places, func(p string) bool {
+			return strings.HasPrefix(path, p) && (len(path) == len(p) || path[len(p)] == '.' || path[len(p)] == '[')
+		})
+	}
 	var out []diag.Finding
 	for _, f := range static {
-		if passed[resourceOf(f.Path)] {
+		if !passed[resourceOf(f.Path)] {
+			continue
+		}
+		choice := strings.Contains(f.Path, ".Origins[") || strings.Contains(f.Path, "CacheBehavior")
+		if !choice || inPlace(f.Path) {
 			out = append(out, f)
 		}
 	}

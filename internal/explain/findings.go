@@ -132,7 +132,7 @@ func (r refusal) cloudFront() (diag.Finding, bool) {
 	case edge.CauseSigned:
 		return r.finding(diag.UnsupportedProperty, "the behavior wants signed URLs or cookies, which Foregate cannot check yet: it refuses the request", "take TrustedKeyGroups off while testing"), true
 	case edge.CauseOriginDNS, edge.CauseOriginConnect, edge.CauseOriginTLS, edge.CauseOriginTimeout, edge.CauseOriginClosed, edge.CauseOriginInvalid:
-		return r.because(diag.OriginUnreachable, "CloudFront got no answer from the origin "+r.fact.Name,
+		return r.because(diag.OriginUnreachable, "CloudFront got no answer from the origin",
 			"check the origin's domain name, port, protocol policy and certificate", "send the host elsewhere with --origin HOST=URL"), true
 	case edge.CauseFunctionInvalid, edge.CauseFunctionFailed, edge.CauseFunctionThrottle:
 		f := r.because(diag.FunctionFailed, "a Lambda@Edge function failed, and CloudFront answered with an error page", "read the function's log, and mend the function")
@@ -168,9 +168,9 @@ func (r refusal) gateway() (diag.Finding, bool) {
 	case gateway.CauseUnknownHost:
 		return unknownHost(r.Hop, r.front, r.fact), true
 	case gateway.CauseUnknownStage:
-		return unknownStage(r.front, r.fact), true
+		return unknownStage(r.Hop, r.front, r.fact), true
 	case rest.CauseUnknownResource, rest.CauseUnknownMethod:
-		return noRoute(r.front, r.fact), true
+		return noRoute(r.Hop, r.front, r.fact), true
 	case rest.CauseMissingAuthentication, rest.CauseIncompleteSignature:
 		f := r.because(diag.AccessDenied, "the request that reached the API has no valid SigV4 signature, which AWS_IAM asks for",
 			"sign the request for service execute-api, for the host that the API sees")
@@ -190,7 +190,7 @@ func (r refusal) gateway() (diag.Finding, bool) {
 		f.Doc = docProxyResponse
 		return f, true
 	case rest.CauseFunctionMissing, rest.CauseInvokeFailed, rest.CauseFunctionError:
-		return r.because(diag.FunctionFailed, "the function failed, and API Gateway hides how: "+r.fact.Name, "read the function's log, and mend the function"), true
+		return r.because(diag.FunctionFailed, "the function failed, and API Gateway hides how", "read the function's log, and mend the function"), true
 	case rest.CauseIntegrationNetwork, rest.CauseIntegrationTimeout, rest.CauseInvalidEndpoint:
 		return r.because(diag.OriginUnreachable, "API Gateway got no answer from the integration's backend", "check the integration's Uri", "send the host elsewhere with --origin HOST=URL"), true
 	}
@@ -215,8 +215,8 @@ func unknownHost(h, front *trace.Hop, f trace.Fact) diag.Finding {
 	host, forwarded := fact(front, trace.HostForwarded)
 	if !forwarded {
 		return diag.Finding{Code: diag.UnknownHost, Severity: diag.Error, Path: f.Path,
-			Message: fmt.Sprintf("%s serves nothing by the name %q", h.ID, f.Name),
-			Because: []string{"API Gateway finds the API by the Host header"},
+			Message: "no API and no custom domain has the name that the request asks for",
+			Because: append(lastReason(h, "route"), "API Gateway finds the API by the Host header"),
 			Fixes:   []string{"use the API's own host, or make an AWS::ApiGateway::DomainName and a base path mapping for this name"}}
 	}
 	return diag.Finding{Code: diag.HostReachesExecuteAPI, Severity: diag.Error, Path: host.Path, Doc: docManagedORP,
@@ -237,10 +237,10 @@ func orDefault(s, otherwise string) string {
 	return s
 }
 
-func unknownStage(front *trace.Hop, f trace.Fact) diag.Finding {
+func unknownStage(h, front *trace.Hop, f trace.Fact) diag.Finding {
 	out := diag.Finding{Code: diag.OriginPathMissesStage, Severity: diag.Error, Path: f.Path, Doc: docOriginPath,
-		Message: fmt.Sprintf("the API has no stage %q", f.Name),
-		Because: []string{"on the API's default host the first part of the path is the stage"}}
+		Message: "the path that reached the API does not begin with one of its stages",
+		Because: append(lastReason(h, "route"), "on the API's default host the first part of the path is the stage")}
 	added, ok := fact(front, trace.OriginPathAdded)
 	if !ok {
 		out.Fixes = []string{"put the stage in front of the path"}
@@ -249,7 +249,7 @@ func unknownStage(front *trace.Hop, f trace.Fact) diag.Finding {
 	out.Path = added.Path
 	switch {
 	case added.Name == "":
-		out.Because = append(out.Because, fmt.Sprintf("the origin has no OriginPath, so %q was taken for the stage", f.Name))
+		out.Because = append(out.Because, "the origin has no OriginPath, so the viewer's path was taken for stage and path")
 		out.Fixes = []string{"set the origin's OriginPath to the stage, such as /prod",
 			"use a custom domain with a base path mapping: it needs no stage in the path"}
 	default:
@@ -260,10 +260,10 @@ func unknownStage(front *trace.Hop, f trace.Fact) diag.Finding {
 }
 
 // noRoute explains Missing Authentication Token and its kin for a path or method that the API does not have.
-func noRoute(front *trace.Hop, f trace.Fact) diag.Finding {
+func noRoute(h, front *trace.Hop, f trace.Fact) diag.Finding {
 	out := diag.Finding{Code: diag.PathPatternIsNoAlias, Severity: diag.Error, Path: f.Path, Doc: docPathPattern,
-		Message: fmt.Sprintf("the API has no resource for %s", f.Name),
-		Because: []string{"API Gateway answers an unknown path as if it were an unsigned IAM call: Missing Authentication Token"},
+		Message: "the API has no resource and method for the request",
+		Because: append(lastReason(h, "route"), "API Gateway answers an unknown path as if it were an unsigned IAM call: Missing Authentication Token"),
 		Fixes:   []string{"add the resource and method to the API, and deploy it"}}
 	matched, ok := fact(front, trace.BehaviorMatched)
 	if added, has := fact(front, trace.OriginPathAdded); has && doubled(added) {
