@@ -45,6 +45,16 @@ func (c *compiler) distributions() {
 	}
 }
 
+// viewerHosts are the names by which viewers reach distributions: a client may have signed for one of them instead of for the
+// API behind it.
+func (c *compiler) viewerHosts() []string {
+	var hosts []string
+	for _, v := range resource.Distributions.All(c.view, resource.Global) {
+		hosts = append(append(hosts, v.DomainName), v.Config.Aliases.Items...)
+	}
+	return hosts
+}
+
 // add reports a name that could not be added.
 func (c *compiler) add(err error, path string) {
 	if err != nil {
@@ -108,6 +118,9 @@ func (d *distributionCompiler) plan(rec *store.Record, v *resource.Distribution)
 		for _, m := range g.Members.Items {
 			group.Members = append(group.Members, origins[deref(m.OriginId)])
 		}
+		if s := deref(g.SelectionCriteria); s != "" && s != "default" {
+			d.unsupported(rec, fmt.Sprintf(config+".OriginGroups.Items[%d].SelectionCriteria", i), "the primary origin is asked first, whatever its quality score")
+		}
 		for _, code := range g.FailoverCriteria.StatusCodes.Items {
 			group.FailoverOn = append(group.FailoverOn, int(code))
 		}
@@ -139,7 +152,7 @@ func (d *distributionCompiler) plan(rec *store.Record, v *resource.Distribution)
 func seconds(n int64) time.Duration { return time.Duration(n) * time.Second }
 
 // bucketDomain takes bucket and region out of an S3 origin's domain.
-var bucketDomain = regexp.MustCompile(`^(.+)\.s3(?:[.-]([a-z0-9-]+))?\.amazonaws\.com(?:\.cn)?$`)
+var bucketDomain = regexp.MustCompile(`^(.+)\.s3(?:[.-](?:dualstack\.)?([a-z0-9-]+))?\.amazonaws\.com(?:\.cn)?$`)
 
 func (d *distributionCompiler) origin(rec *store.Record, o *cloudfront.Origin, i int, distribution string) edge.Origin {
 	path := fmt.Sprintf("DistributionConfig.Origins[%d]", i)
@@ -166,9 +179,12 @@ func (d *distributionCompiler) origin(rec *store.Record, o *cloudfront.Origin, i
 	}
 	switch {
 	case o.S3OriginConfig != nil:
-		out.Kind = edge.S3Origin
+		out.Kind, out.ReadTimeout = edge.S3Origin, seconds(or(o.S3OriginConfig.OriginReadTimeout, 30))
 	case o.CustomOriginConfig != nil:
 		customOrigin(&out, o.CustomOriginConfig)
+		if o.CustomOriginConfig.OriginMtlsConfig != nil {
+			d.unsupported(rec, path+".CustomOriginConfig.OriginMtlsConfig", "no certificate is shown to the origin")
+		}
 	case o.VpcOriginConfig != nil:
 		d.unsupported(rec, path+".VpcOriginConfig", "the domain name is reached as it resolves here; send it elsewhere with --origin")
 	}
@@ -237,9 +253,15 @@ func (d *distributionCompiler) settings(rec *store.Record, p *edge.Plan, c *clou
 	if deref(c.ContinuousDeploymentPolicyId) != "" {
 		note("ContinuousDeploymentPolicyId", "all traffic goes to the primary distribution")
 	}
-	if v := c.ViewerCertificate; deref(v.ACMCertificateArn) != "" && deref(v.MinimumProtocolVersion) != "" && d.certificates[deref(v.ACMCertificateArn)] == nil {
-		d.report(diag.Finding{Code: diag.CertificateRegion, Severity: diag.Info, Path: d.path(rec, config+"ViewerCertificate.AcmCertificateArn"),
-			Message: "the certificate is not in this stack: the local authority vouches for the aliases instead"})
+	if v := c.ViewerCertificate; deref(v.ACMCertificateArn) != "" && d.certificates[deref(v.ACMCertificateArn)] == nil {
+		d.report(diag.Finding{Code: diag.UnsupportedProperty, Severity: diag.Info, Path: d.path(rec, config+"ViewerCertificate.AcmCertificateArn"),
+			Message: "the certificate is not one of this account here: the local authority vouches for the aliases instead"})
+	}
+	if deref(c.ConnectionMode) == "tenant-only" || c.TenantConfig != nil {
+		note("ConnectionMode", "distribution tenants are not served: the distribution answers by its own names")
+	}
+	if c.ConnectionFunctionAssociation != nil {
+		note("ConnectionFunctionAssociation", "connection functions are not run")
 	}
 	if o := c.CacheTagConfig; o != nil {
 		note("CacheTagConfig", "objects cannot be invalidated by tag")

@@ -65,7 +65,7 @@ func (b *planBuilder) apiPlan(rec *store.Record) rest.API {
 	a := rest.API{ID: *v.Id, Name: text(v.Name), Region: b.region, Account: b.env.Account, EndpointType: rest.Edge,
 		DisableExecuteAPIEndpoint: v.DisableExecuteApiEndpoint != nil && *v.DisableExecuteApiEndpoint,
 		BinaryMediaTypes:          v.BinaryMediaTypes, MinimumCompressionSize: -1, APIKeyFromAuthorizer: text(v.ApiKeySource) == "AUTHORIZER",
-		PolicyPath: b.path(rec, "Policy"), SourcePath: b.path(rec, "")}
+		PolicyPath: b.path(rec, "Policy"), SourcePath: b.path(rec, ""), KnownHosts: b.viewerHosts()}
 	if e := b.api.EndpointConfiguration; e != nil && len(e.Types) > 0 {
 		a.EndpointType = rest.EndpointType(e.Types[0])
 	}
