@@ -197,7 +197,11 @@ func (x *exchange) explainSignature(e *sigv4.Error) {
 	if d.Found {
 		host = d.Host
 		for _, change := range d.Changes {
-			x.detail += string(change.Part) + " " + change.Name + ": signed " + change.Signed + ", arrived " + change.Arrived + ". "
+			part := string(change.Part)
+			if change.Name != "" {
+				part += " " + change.Name
+			}
+			x.detail += part + ": signed " + change.Signed + ", arrived " + change.Arrived + ". "
 		}
 	}
 	x.hop.Fact(trace.SignatureChecked, host, x.req.Host, x.sourcePath())
