@@ -40,7 +40,7 @@ func (c *compiler) names() {
 			}
 		}
 		c.routing(first.rec, first.set)
-		target := c.target(name, first.set)
+		target := recordTarget(first.set)
 		if target == "" {
 			continue
 		}
@@ -51,16 +51,12 @@ func (c *compiler) names() {
 	}
 }
 
-// target is the name or address that a record leads to.
-func (c *compiler) target(name string, set *route53.ResourceRecordSet) string {
+// recordTarget is the name or address that a record leads to.
+func recordTarget(set *route53.ResourceRecordSet) string {
 	if a := set.AliasTarget; a != nil {
-		to := resource.PlainName(deref(a.DNSName))
-		// An alias to a website endpoint names the endpoint of the region; the bucket is the one called like the record
-		// (Route 53 developer guide, RoutingToS3Bucket).
-		if strings.HasPrefix(to, "s3-website") {
-			return name + "." + to
-		}
-		return to
+		// An alias to a website names the endpoint of the region, which finds the bucket by the Host (Route 53 developer
+		// guide, RoutingToS3Bucket).
+		return resource.PlainName(deref(a.DNSName))
 	}
 	if len(set.ResourceRecords) == 0 {
 		return ""
@@ -74,7 +70,7 @@ func (c *compiler) routing(rec *store.Record, set *route53.ResourceRecordSet) {
 		name string
 		set  bool
 	}{{"Weight", set.Weight != nil}, {"Region", set.Region != nil}, {"Failover", set.Failover != nil}, {"GeoLocation", set.GeoLocation != nil},
-		{"GeoProximityLocation", set.GeoProximityLocation != nil}, {"CidrRoutingConfig", set.CidrRoutingConfig != nil}} {
+		{"GeoProximityLocation", set.GeoProximityLocation != nil}, {"CidrRoutingConfig", set.CidrRoutingConfig != nil}, {"MultiValueAnswer", set.MultiValueAnswer != nil}} {
 		if p.set {
 			c.unsupported(rec, p.name, fmt.Sprintf("of the records of %s the one with the first set identifier answers everybody", resource.PlainName(deref(set.Name))))
 		}
@@ -87,7 +83,7 @@ func (c *compiler) routing(rec *store.Record, set *route53.ResourceRecordSet) {
 // checkDistribution warns of a record that leads to a distribution which does not know the name: CloudFront answers 403
 // then (facts: sigv4-iam 7, cloudfront-dataplane 1).
 func (c *compiler) checkDistribution(rec *store.Record, name string, set *route53.ResourceRecordSet) {
-	to := c.target(name, set)
+	to := recordTarget(set)
 	if !strings.HasSuffix(to, ".cloudfront.net") {
 		return
 	}

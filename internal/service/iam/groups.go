@@ -36,7 +36,7 @@ func (s *Service) showGroup(ctx context.Context, v *resource.Group) *iam.Group {
 func (s *Service) group(ctx context.Context, name *string) (*resource.Group, error) {
 	v, ok := resource.Groups.Get(s.read(ctx), global, deref(name))
 	if !ok {
-		return nil, noSuch("The group with name %s cannot be found.", deref(name))
+		return nil, refuse(iam.ErrCodeNoSuchEntity, "GroupName", "The group with name "+deref(name)+" cannot be found.")
 	}
 	return v, nil
 }

@@ -69,7 +69,7 @@ func (s *Service) showRole(ctx context.Context, v *resource.Role) *iam.Role {
 func (s *Service) role(ctx context.Context, name *string) (*resource.Role, error) {
 	v, ok := resource.Roles.Get(s.read(ctx), global, deref(name))
 	if !ok {
-		return nil, noSuch("The role with name %s cannot be found.", deref(name))
+		return nil, refuse(iam.ErrCodeNoSuchEntity, "RoleName", "The role with name "+deref(name)+" cannot be found.")
 	}
 	return v, nil
 }

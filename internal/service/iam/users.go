@@ -50,7 +50,7 @@ func (s *Service) showUser(ctx context.Context, v *resource.User) *iam.User {
 func (s *Service) user(ctx context.Context, name *string) (*resource.User, error) {
 	v, ok := resource.Users.Get(s.read(ctx), global, deref(name))
 	if !ok {
-		return nil, noSuch("The user with name %s cannot be found.", deref(name))
+		return nil, refuse(iam.ErrCodeNoSuchEntity, "UserName", "The user with name "+deref(name)+" cannot be found.")
 	}
 	return v, nil
 }
