@@ -7,11 +7,22 @@ import (
 	"testing"
 	"time"
 
+	"github.com/foregate/foregate/internal/bucket"
 	"github.com/foregate/foregate/internal/compile"
 	"github.com/foregate/foregate/internal/diag"
+	"github.com/foregate/foregate/internal/edge/cache"
+	run "github.com/foregate/foregate/internal/function/lambda"
+	"github.com/foregate/foregate/internal/iam"
 	"github.com/foregate/foregate/internal/message"
 	"github.com/foregate/foregate/internal/service"
+	"github.com/foregate/foregate/internal/service/acm"
 	"github.com/foregate/foregate/internal/service/apigateway"
+	"github.com/foregate/foregate/internal/service/cloudfront"
+	iamservice "github.com/foregate/foregate/internal/service/iam"
+	"github.com/foregate/foregate/internal/service/lambda"
+	"github.com/foregate/foregate/internal/service/logs"
+	"github.com/foregate/foregate/internal/service/route53"
+	"github.com/foregate/foregate/internal/service/s3"
 	"github.com/foregate/foregate/internal/store"
 	"github.com/foregate/foregate/internal/template/cloudformation"
 )
@@ -26,10 +37,16 @@ type gatewayWorld struct {
 
 func testClock() time.Time { return time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC) }
 
-func newGatewayWorld() *gatewayWorld {
+func newGatewayWorld(t *testing.T) *gatewayWorld {
+	runtime := run.New(run.Options{})
+	t.Cleanup(func() { _ = runtime.Close() })
 	env := &service.Env{Store: store.Memory(testClock), Now: testClock, Account: "123456789012", Seed: []byte("seed")}
-	return &gatewayWorld{services: &Services{Env: env, APIGateway: apigateway.New(env)},
-		cenv: &compile.Env{Region: "us-east-1", Account: "123456789012", Now: testClock}}
+	services := &Services{Env: env, APIGateway: apigateway.New(env), CloudFront: cloudfront.New(env, nil), IAM: iamservice.New(env), Lambda: lambda.New(env, lambda.Options{}),
+		Logs: logs.New(env), Route53: route53.New(env), S3: s3.New(env, func(string) (bucket.Objects, error) { return bucket.NewMemory(testClock), nil }),
+		ACM: acm.New(env, func([]string) (string, string, error) { return "", "", nil })}
+	return &gatewayWorld{services: services,
+		cenv: &compile.Env{Region: "us-east-1", Account: "123456789012", Now: testClock, Functions: runtime, Sessions: iam.NewSessions(time.Now), Cache: cache.New(1 << 20),
+			Objects: func(string, string) (bucket.Objects, error) { return bucket.NewMemory(testClock), nil }}}
 }
 
 // deploy deploys a template and compiles; refusals stay in w.outcome.
@@ -118,7 +135,7 @@ Outputs:
 `
 
 func TestGatewayMock(t *testing.T) {
-	w := newGatewayWorld()
+	w := newGatewayWorld(t)
 	w.deploy(t, mockTemplate)
 	host := w.output(t, "Host")
 	for _, f := range w.result.Findings {
