@@ -1,16 +1,18 @@
 package compile
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	awslambda "github.com/foregate/foregate/internal/awsapi/lambda"
+	"github.com/foregate/foregate/internal/bucket"
 	"github.com/foregate/foregate/internal/diag"
 	"github.com/foregate/foregate/internal/front"
 	"github.com/foregate/foregate/internal/function/lambda"
+	"github.com/foregate/foregate/internal/function/url"
 	"github.com/foregate/foregate/internal/iam"
 	"github.com/foregate/foregate/internal/resource"
 	"github.com/foregate/foregate/internal/store"
@@ -172,14 +174,46 @@ func (c *compiler) functionFindings(rec *store.Record, f *resource.Function) {
 	}
 }
 
-// functionURLs makes the hosts of function URLs known.
+// lambdaURL names the service's site in a Snapshot.
+const lambdaURL = "lambda-url"
+
+// functionURLs makes the service of function URLs, and its names.
 func (c *compiler) functionURLs(policies map[policyKey]*iam.Document) {
+	var plans []*url.Plan
 	for rec, u := range resource.FunctionURLs.Everywhere(c.view) {
-		_ = policies
-		host := u.ID + ".lambda-url." + rec.Key.Region + ".on.aws"
-		c.front.Endpoint(front.Endpoint{LogicalID: rec.Source.LogicalID, Type: "AWS::Lambda::Url", ID: u.ID, Hosts: []string{host}})
+		if f := c.functions[deref(u.Config.FunctionArn)]; f != nil {
+			p := c.functionURL(rec, u, f)
+			p.Policy = policies[policyKey{rec.Key.Region, u.Function, u.Qualifier}]
+			plans = append(plans, p)
+		}
+	}
+	service := url.New(url.Options{Directory: c.directory, Now: c.env.Now, Vouched: func(ctx context.Context) (url.Caller, bool) {
+		caller, ok := bucket.CallerFrom(ctx)
+		return url.Caller{Service: caller.Service, SourceARN: caller.SourceARN, SourceAccount: caller.SourceAccount}, ok
+	}}, plans)
+	for _, p := range plans {
+		domain := ".lambda-url." + p.Region + ".on.aws"
+		cert := &front.Certificate{ID: "Lambda's certificate of " + p.Region, Names: []string{"*" + domain}}
+		c.add(c.front.Name(p.Host, front.Site{Handler: service, Service: lambdaURL, Certificate: cert}), p.SourcePath)
 	}
 }
 
-// functionTimeout is the longest that a function may run (Lambda quotas).
-const functionTimeout = 900 * time.Second
+// functionURL compiles one function URL.
+func (c *compiler) functionURL(rec *store.Record, u *resource.FunctionURL, f *function) *url.Plan {
+	p := &url.Plan{ID: u.ID, Host: u.ID + ".lambda-url." + rec.Key.Region + ".on.aws", Region: rec.Key.Region, Account: c.env.Account,
+		FunctionARN: deref(u.Config.FunctionArn), IAM: deref(u.Config.AuthType) == "AWS_IAM", SourcePath: c.path(rec, ""), PolicyPath: f.SourcePath,
+		Invoke: func(ctx context.Context, inv lambda.Invocation) (lambda.Result, error) {
+			if f.Function == nil {
+				return lambda.Result{}, errors.New(f.Missing)
+			}
+			return f.Invoke(ctx, inv)
+		}}
+	if k := u.Config.Cors; k != nil && len(k.AllowOrigins) > 0 {
+		p.CORS = &url.CORS{Credentials: deref(k.AllowCredentials), Headers: k.AllowHeaders, Methods: k.AllowMethods, Origins: k.AllowOrigins, Expose: k.ExposeHeaders, MaxAge: deref(k.MaxAge)}
+	}
+	if deref(u.Config.InvokeMode) == "RESPONSE_STREAM" {
+		c.unsupported(rec, "InvokeMode", "answers are sent when they are whole, and awslambda.streamifyResponse does not exist")
+	}
+	c.front.Endpoint(front.Endpoint{LogicalID: rec.Source.LogicalID, Type: "AWS::Lambda::Url", ID: u.ID, Hosts: []string{p.Host}})
+	return p
+}

@@ -120,6 +120,15 @@ Resources:
       FunctionName: !Ref HelloLive
       Principal: apigateway.amazonaws.com
       SourceArn: !Sub arn:aws:execute-api:${AWS::Region}:${AWS::AccountId}:abc/*
+  HelloUrl:
+    Type: AWS::Lambda::Url
+    Properties: {TargetFunctionArn: !Ref HelloLive, AuthType: NONE}
+  UrlPermission:
+    Type: AWS::Lambda::Permission
+    Properties: {Action: lambda:InvokeFunctionUrl, FunctionName: !Ref HelloLive, Principal: "*", FunctionUrlAuthType: NONE}
+  UrlInvoke:
+    Type: AWS::Lambda::Permission
+    Properties: {Action: lambda:InvokeFunction, FunctionName: !Ref HelloLive, Principal: "*", InvokedViaFunctionUrl: true}
   HelloLogs:
     Type: AWS::Logs::LogGroup
     Properties: {LogGroupName: !Sub "/aws/lambda/${Hello}", RetentionInDays: 7}
@@ -149,6 +158,7 @@ Outputs:
   Domain: {Value: !GetAtt Site.RegionalDomainName}
   Website: {Value: !GetAtt Site.WebsiteURL}
   Logs: {Value: !GetAtt HelloLogs.Arn}
+  Url: {Value: !GetAtt HelloUrl.FunctionUrl}
   LocalArn: {Value: !GetAtt Local.Arn}
   AbsentArn: {Value: !GetAtt Absent.Arn}
 `
@@ -226,23 +236,36 @@ func TestTemplateServes(t *testing.T) {
 		t.Errorf("policy of the alias: %+v", d)
 	}
 
+	host := strings.TrimSuffix(strings.TrimPrefix(out["Url"], "https://"), "/")
+	if status, body := get(t, snapshot, host, "/"); status != 200 || !strings.HasPrefix(body, `{"says":"hello3"`) {
+		t.Errorf("function URL %s: %d %s", out["Url"], status, body)
+	}
+
 	if _, err := b.objects[out["Bucket"]].Put(context.Background(), "index.html", strings.NewReader("home"), bucket.Attributes{}); err != nil {
 		t.Fatal(err)
 	}
 	for host, path := range map[string]string{out["Domain"]: "/index.html", out["Bucket"] + ".s3.amazonaws.com": "/index.html", strings.TrimPrefix(out["Website"], "http://"): "/"} {
-		h, _, ok := snapshot.Resolve(host)
-		if !ok {
-			t.Errorf("%s is not served", host)
-			continue
-		}
-		resp := h.Serve(context.Background(), &message.Request{Method: "GET", Scheme: "http", Host: host, Path: path})
-		body := ""
-		if resp.Body != nil {
-			data, _ := io.ReadAll(resp.Body)
-			body = string(data)
-		}
-		if resp.Status != 200 || body != "home" {
-			t.Errorf("%s%s: %d %s", host, path, resp.Status, body)
+		if status, body := get(t, snapshot, host, path); status != 200 || body != "home" {
+			t.Errorf("%s%s: %d %s", host, path, status, body)
 		}
 	}
+}
+
+// get asks a host of a snapshot.
+func get(t *testing.T, snapshot *front.Snapshot, host, path string) (int, string) {
+	t.Helper()
+	h, _, ok := snapshot.Resolve(host)
+	if !ok {
+		t.Fatalf("%s is not served", host)
+	}
+	resp := h.Serve(context.Background(), &message.Request{Method: "GET", Scheme: "https", Host: host, Path: path})
+	if resp.Body == nil {
+		return resp.Status, ""
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.Status, string(data)
 }

@@ -26,6 +26,7 @@ type buffer struct {
 }
 
 type group struct {
+	since   time.Time
 	streams map[string]*stream
 	// events are in the order in which they came in.
 	events []event
@@ -49,20 +50,44 @@ type event struct {
 }
 
 // of returns a group, making it when need be; b.mu is held.
-func (b *buffer) of(k groupKey) *group {
+func (b *buffer) of(k groupKey, now time.Time) *group {
 	g := b.groups[k]
 	if g == nil {
-		g = &group{streams: map[string]*stream{}}
+		g = &group{since: now, streams: map[string]*stream{}}
 		b.groups[k] = g
 	}
 	return g
+}
+
+// since tells whether there is such a group, and since when.
+func (b *buffer) since(k groupKey) (time.Time, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	g := b.groups[k]
+	if g == nil {
+		return time.Time{}, false
+	}
+	return g.since, true
+}
+
+// known returns the groups of a region.
+func (b *buffer) known(region string) map[groupKey]time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	out := map[groupKey]time.Time{}
+	for k, g := range b.groups {
+		if k.region == region {
+			out[k] = g.since
+		}
+	}
+	return out
 }
 
 // create makes a stream; false when it is there.
 func (b *buffer) create(k groupKey, name string, now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	g := b.of(k)
+	g := b.of(k, now)
 	if g.streams[name] != nil {
 		return false
 	}
@@ -108,7 +133,7 @@ func (g *group) dropStream(name string) {
 func (b *buffer) add(k groupKey, name string, now time.Time, events ...event) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	g := b.of(k)
+	g := b.of(k, now)
 	s := g.stream(name, now)
 	for _, e := range events {
 		g.next++

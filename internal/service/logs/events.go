@@ -14,19 +14,10 @@ import (
 	"github.com/foregate/foregate/internal/awsapi/logs"
 )
 
-// Append adds a line to a stream of a group, making the stream when need be. Whether the group exists as a resource does not
-// matter: lines may come before the group, and only a group that exists shows them.
+// Append adds a line to a stream of a group, making both when need be, as Lambda does for a function that runs for the first
+// time. A group made so is no resource of the store: it is there as long as its lines are.
 func (s *Service) Append(region, group, stream string, at time.Time, line string) {
 	s.buffer.add(groupKey{region, group}, stream, s.env.Now(), event{at: at.UnixMilli(), message: line})
-}
-
-// LogGroup makes a log group unless it is there, as Lambda does for a function that runs for the first time.
-func (s *Service) LogGroup(ctx context.Context, name string) error {
-	_, err := s.CreateLogGroup(ctx, &logs.CreateLogGroupInput{LogGroupName: &name})
-	if err != nil && awsapi.AsError(err).Code == logs.ErrCodeResourceAlreadyExistsException {
-		return nil
-	}
-	return err
 }
 
 // CreateLogStream makes a stream.

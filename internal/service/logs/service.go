@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -72,11 +73,35 @@ func groupName(text string) string {
 // group finds a log group.
 func (s *Service) group(ctx context.Context, name *string) (string, *resource.LogGroup, error) {
 	region := awsapi.CallFrom(ctx).Region
-	g, ok := resource.LogGroups.Get(s.env.Store.Read(ctx), region, groupName(deref(name)))
-	if !ok {
-		return region, nil, noGroup()
+	if g, ok := resource.LogGroups.Get(s.env.Store.Read(ctx), region, groupName(deref(name))); ok {
+		return region, g, nil
 	}
-	return region, g, nil
+	k := groupKey{region, groupName(deref(name))}
+	if since, ok := s.buffer.since(k); ok {
+		return region, s.appended(k, since), nil
+	}
+	return region, nil, noGroup()
+}
+
+// appended is a group that came to be by Append.
+func (s *Service) appended(k groupKey, since time.Time) *resource.LogGroup {
+	return &resource.LogGroup{Name: k.name, ARN: s.arn(k.region, k.name), Created: since, Class: "STANDARD"}
+}
+
+func (s *Service) arn(region, name string) string {
+	return fmt.Sprintf("arn:%s:logs:%s:%s:log-group:%s", arn.Partition(region), region, s.env.Account, name)
+}
+
+// groups lists the groups of a region by name, those of Append among them.
+func (s *Service) groups(ctx context.Context, region string) []*resource.LogGroup {
+	all := map[string]*resource.LogGroup{}
+	for k, since := range s.buffer.known(region) {
+		all[k.name] = s.appended(k, since)
+	}
+	for _, g := range resource.LogGroups.All(s.env.Store.Read(ctx), region) {
+		all[g.Name] = g
+	}
+	return slices.SortedFunc(maps.Values(all), func(a, b *resource.LogGroup) int { return strings.Compare(a.Name, b.Name) })
 }
 
 // change stores a changed copy of a log group.
@@ -105,7 +130,7 @@ func (s *Service) CreateLogGroup(ctx context.Context, in *logs.CreateLogGroupInp
 		class = "STANDARD"
 	}
 	g := &resource.LogGroup{Name: name, Created: s.env.Now().UTC(), Class: class, KMSKeyID: deref(in.KmsKeyId), Protected: deref(in.DeletionProtectionEnabled), Tags: in.Tags,
-		ARN: fmt.Sprintf("arn:%s:logs:%s:%s:log-group:%s", arn.Partition(region), region, s.env.Account, name)}
+		ARN: s.arn(region, name)}
 	_, err := s.env.Store.Update(ctx, func(tx *store.Tx) error { resource.LogGroups.Put(tx, region, name, g); return nil })
 	return &logs.CreateLogGroupOutput{}, err
 }
@@ -137,7 +162,7 @@ func (s *Service) DescribeLogGroups(ctx context.Context, in *logs.DescribeLogGro
 	if in.Limit != nil {
 		limit = int(*in.Limit)
 	}
-	for _, g := range resource.LogGroups.All(s.env.Store.Read(ctx), region) {
+	for _, g := range s.groups(ctx, region) {
 		switch {
 		case !strings.HasPrefix(g.Name, deref(in.LogGroupNamePrefix)), g.Name <= deref(in.NextToken),
 			!strings.Contains(strings.ToLower(g.Name), strings.ToLower(deref(in.LogGroupNamePattern))),
