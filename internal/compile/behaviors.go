@@ -2,6 +2,7 @@ package compile
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/foregate/foregate/internal/awsapi/cloudfront"
@@ -29,10 +30,10 @@ func (d *distributionCompiler) behavior(rec *store.Record, b behaviorInput) edge
 	out := edge.Behavior{
 		Pattern: b.pattern, Origin: -1, Group: -1, Compress: deref(b.Compress), Allowed: edge.GET | edge.HEAD, Cached: edge.GET | edge.HEAD,
 		Source: edge.BehaviorSource{
-			Behavior: d.path(rec, b.path), ViewerProtocolPolicy: at("ViewerProtocolPolicy", true), AllowedMethods: at("AllowedMethods", b.AllowedMethods != nil),
-			CachePolicy: at("CachePolicyId", b.CachePolicyId != nil), OriginRequestPolicy: at("OriginRequestPolicyId", b.OriginRequestPolicyId != nil),
-			ResponseHeadersPolicy: at("ResponseHeadersPolicyId", b.ResponseHeadersPolicyId != nil), ForwardedValues: at("ForwardedValues", b.ForwardedValues != nil),
-			TargetOrigin: at("TargetOriginId", true), TrustedSigners: at("TrustedKeyGroups", b.TrustedKeyGroups != nil),
+			Behavior: d.path(rec, b.path), ViewerProtocolPolicy: at("ViewerProtocolPolicy", true), AllowedMethods: at("AllowedMethods", hasMethods(b.AllowedMethods)),
+			CachePolicy: at("CachePolicyId", deref(b.CachePolicyId) != ""), OriginRequestPolicy: at("OriginRequestPolicyId", deref(b.OriginRequestPolicyId) != ""),
+			ResponseHeadersPolicy: at("ResponseHeadersPolicyId", deref(b.ResponseHeadersPolicyId) != ""), ForwardedValues: at("ForwardedValues", b.ForwardedValues != nil),
+			TargetOrigin: at("TargetOriginId", true),
 		},
 	}
 	if i, ok := b.origins[deref(b.TargetOriginId)]; ok {
@@ -59,6 +60,11 @@ func (d *distributionCompiler) behavior(rec *store.Record, b behaviorInput) edge
 	d.functionsOf(rec, &out, b)
 	d.behaviorSettings(rec, &out, b)
 	return out
+}
+
+// hasMethods tells whether the source names allowed methods: the service fills in HEAD and GET, in this order.
+func hasMethods(m *cloudfront.AllowedMethods) bool {
+	return m != nil && !slices.Equal(m.Items, []string{"HEAD", "GET"})
 }
 
 func methods(names []string) (set edge.Methods) {
@@ -161,6 +167,7 @@ func (d *distributionCompiler) behaviorSettings(rec *store.Record, out *edge.Beh
 		if b.TrustedKeyGroups == nil || len(b.TrustedKeyGroups.Items) == 0 {
 			name = "TrustedSigners"
 		}
+		out.Source.TrustedSigners = d.path(rec, b.path+"."+name)
 		note(name, "signatures of URLs and cookies cannot be checked: requests are refused with 403")
 	}
 	if b.GrpcConfig != nil && deref(b.GrpcConfig.Enabled) {

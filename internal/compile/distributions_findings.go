@@ -25,15 +25,26 @@ func (d *distributionCompiler) staticFindings(rec *store.Record, p *edge.Plan) {
 	for i := range p.Behaviors {
 		b := &p.Behaviors[i]
 		for _, earlier := range p.Behaviors[:i] {
-			if edge.Subsumes(earlier.Pattern, b.Pattern) {
+			if !edge.Subsumes(earlier.Pattern, b.Pattern) {
+				continue
+			}
+			if i == len(p.Behaviors)-1 {
+				d.report(diag.Finding{Code: diag.BehaviorUnreachable, Severity: diag.Info, Path: b.Source.Behavior, Doc: docPathPattern,
+					Message: fmt.Sprintf("no request reaches the default behavior: %q takes every path before it", earlier.Pattern.Source)})
+			} else {
 				d.report(diag.Finding{Code: diag.BehaviorUnreachable, Severity: diag.Warning, Path: b.Source.Behavior, Doc: docPathPattern,
 					Message: fmt.Sprintf("no request reaches the behavior %q: %q comes before it and takes every path that it matches", b.Pattern.Source, earlier.Pattern.Source),
 					Fixes:   []string{fmt.Sprintf("put %q before %q", b.Pattern.Source, earlier.Pattern.Source)}})
-				break
 			}
+			break
 		}
-		if b.Origin >= 0 {
+		switch {
+		case b.Origin >= 0:
 			d.apiFindings(p, b, &p.Origins[b.Origin])
+		case b.Group >= 0:
+			for _, member := range p.Groups[b.Group].Members {
+				d.apiFindings(p, b, &p.Origins[member])
+			}
 		}
 	}
 }
