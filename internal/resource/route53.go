@@ -58,6 +58,16 @@ func text(s *string) string {
 // CloudFrontZoneID is the hosted zone of aliases to distributions and edge-optimized APIs (facts: sigv4-iam 7).
 const CloudFrontZoneID = "Z2FDTNDATAQYW2"
 
+// RecordName is a name as Route 53 keeps it: lower case, with its last dot, a star escaped (Route 53 developer guide,
+// DomainNameFormat).
+func RecordName(name string) string {
+	n := strings.ToLower(strings.TrimSuffix(name, ".")) + "."
+	if rest, ok := strings.CutPrefix(n, "*."); ok {
+		n = `\052.` + rest
+	}
+	return n
+}
+
 // PlainName undoes Route 53's escape of a wildcard and takes the last dot off: *.example.com.
 func PlainName(name string) string {
 	return strings.TrimSuffix(strings.ToLower(strings.Replace(name, `\052`, "*", 1)), ".")

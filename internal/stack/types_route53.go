@@ -196,11 +196,7 @@ func bringRecords(ctx context.Context, r *request, ref string) (made, error) {
 // canonicalSet is the set with its name as Route 53 keeps it.
 func canonicalSet(s *route53.ResourceRecordSet) *route53.ResourceRecordSet {
 	c := *s
-	name := strings.ToLower(strings.TrimSuffix(deref(s.Name), ".")) + "."
-	if rest, ok := strings.CutPrefix(name, "*."); ok {
-		name = `\052.` + rest
-	}
-	c.Name = &name
+	c.Name = new(resource.RecordName(deref(s.Name)))
 	return &c
 }
 
@@ -308,7 +304,7 @@ func zoneOf(ctx context.Context, r *request, props *template.Value) (zone, error
 		id = strings.TrimPrefix(id, "/hostedzone/")
 		return zone{id: id}, nil
 	}
-	want := strings.ToLower(strings.TrimSuffix(name, ".")) + "."
+	want := resource.RecordName(name)
 	for _, z := range resource.HostedZones.All(r.Env.Store.Read(ctx), resource.Global) {
 		if z.Name == want {
 			return zone{z.ID, want}, nil

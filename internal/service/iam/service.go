@@ -6,8 +6,8 @@
 // otherwise. The package must not decide with policies: compile makes the directory of identities.
 //
 // Not there: instance profiles, login profiles, MFA, server certificates, identity providers, the policy simulator; their
-// operations answer NotImplemented. Policies of AWS (arn:aws:iam::aws:policy/…) can be attached; aws_managed.go of compile
-// says which ones have an effect.
+// operations answer NotImplemented. Policies of AWS (arn:aws:iam::aws:policy/…) can be attached; package iam
+// knows the documents of some (AWSManaged), the others grant nothing here and compile says so.
 package iam
 
 import (

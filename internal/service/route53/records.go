@@ -167,13 +167,9 @@ func tagSet(z *resource.HostedZone) *route53.ResourceTagSet {
 	return out
 }
 
-// canonical is a name as Route 53 keeps it: lower case, with its last dot, a star escaped (Route 53 developer guide,
-// DomainNameFormat).
+// canonical is resource.RecordName, and whether the name is one.
 func canonical(name string) (string, bool) {
-	n := strings.ToLower(strings.TrimSuffix(name, ".")) + "."
-	if rest, ok := strings.CutPrefix(n, "*."); ok {
-		n = `\052.` + rest
-	}
+	n := resource.RecordName(name)
 	if len(n) > 255 {
 		return n, false
 	}
