@@ -64,7 +64,7 @@ func (s *Service) checkControl(ctx context.Context, c *cloudfront.OriginAccessCo
 }
 
 func (s *Service) control(ctx context.Context, id *string) (*resource.OriginAccessControl, *store.Record, error) {
-	return get(ctx, s, resource.OriginAccessControls, id, cloudfront.ErrCodeNoSuchOriginAccessControl, "origin access control")
+	return get(ctx, s, resource.OriginAccessControls, id, missing{cloudfront.ErrCodeNoSuchOriginAccessControl, "origin access control"})
 }
 
 // GetOriginAccessControl returns an origin access control.
@@ -175,7 +175,7 @@ func identity(v *resource.OriginAccessIdentity) *cloudfront.CloudFrontOriginAcce
 }
 
 func (s *Service) identity(ctx context.Context, id *string) (*resource.OriginAccessIdentity, *store.Record, error) {
-	return get(ctx, s, resource.OriginAccessIdentities, id, cloudfront.ErrCodeNoSuchCloudFrontOriginAccessIdentity, "origin access identity")
+	return get(ctx, s, resource.OriginAccessIdentities, id, missing{cloudfront.ErrCodeNoSuchCloudFrontOriginAccessIdentity, "origin access identity"})
 }
 
 // GetCloudFrontOriginAccessIdentity returns an origin access identity.

@@ -81,7 +81,7 @@ func (s *Service) distribution(rec *store.Record, v *resource.Distribution) *clo
 }
 
 func (s *Service) getDistribution(ctx context.Context, id *string) (*resource.Distribution, *store.Record, error) {
-	return get(ctx, s, resource.Distributions, id, cloudfront.ErrCodeNoSuchDistribution, "distribution")
+	return get(ctx, s, resource.Distributions, id, missing{cloudfront.ErrCodeNoSuchDistribution, "distribution"})
 }
 
 // GetDistribution returns a distribution.

@@ -107,7 +107,7 @@ func (s *Service) functionInUse(ctx context.Context, name string) bool {
 
 // stage finds a function and one of its stages, DEVELOPMENT by default.
 func (s *Service) stage(ctx context.Context, name, stage *string) (*resource.CloudFrontFunction, *resource.FunctionStage, string, error) {
-	v, _, err := get(ctx, s, resource.CloudFrontFunctions, name, cloudfront.ErrCodeNoSuchFunctionExists, "function")
+	v, _, err := get(ctx, s, resource.CloudFrontFunctions, name, missing{cloudfront.ErrCodeNoSuchFunctionExists, "function"})
 	if err != nil {
 		return nil, nil, "", err
 	}
@@ -142,7 +142,7 @@ func (s *Service) GetFunction(ctx context.Context, in *cloudfront.GetFunctionInp
 
 // change finds a function that is to be changed, and checks the If-Match of its development stage.
 func (s *Service) change(ctx context.Context, name, header *string) (*resource.CloudFrontFunction, *store.Record, error) {
-	v, rec, err := get(ctx, s, resource.CloudFrontFunctions, name, cloudfront.ErrCodeNoSuchFunctionExists, "function")
+	v, rec, err := get(ctx, s, resource.CloudFrontFunctions, name, missing{cloudfront.ErrCodeNoSuchFunctionExists, "function"})
 	if err != nil {
 		return nil, nil, err
 	}

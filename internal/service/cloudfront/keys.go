@@ -40,7 +40,7 @@ func publicKey(rec *store.Record, v *resource.PublicKey) *cloudfront.PublicKey {
 }
 
 func (s *Service) key(ctx context.Context, id *string) (*resource.PublicKey, *store.Record, error) {
-	return get(ctx, s, resource.PublicKeys, id, cloudfront.ErrCodeNoSuchPublicKey, "public key")
+	return get(ctx, s, resource.PublicKeys, id, missing{cloudfront.ErrCodeNoSuchPublicKey, "public key"})
 }
 
 // GetPublicKey returns a public key.
@@ -153,7 +153,7 @@ func (s *Service) checkGroup(ctx context.Context, c *cloudfront.KeyGroupConfig, 
 }
 
 func (s *Service) group(ctx context.Context, id *string) (*resource.KeyGroup, *store.Record, error) {
-	return get(ctx, s, resource.KeyGroups, id, cloudfront.ErrCodeNoSuchResource, "key group")
+	return get(ctx, s, resource.KeyGroups, id, missing{cloudfront.ErrCodeNoSuchResource, "key group"})
 }
 
 // GetKeyGroup returns a key group.

@@ -39,7 +39,7 @@ func keyValueStore(rec *store.Record, v *resource.KeyValueStore) *cloudfront.Key
 }
 
 func (s *Service) keyValueStore(ctx context.Context, name *string) (*resource.KeyValueStore, *store.Record, error) {
-	return get(ctx, s, resource.KeyValueStores, name, cloudfront.ErrCodeEntityNotFound, "key value store")
+	return get(ctx, s, resource.KeyValueStores, name, missing{cloudfront.ErrCodeEntityNotFound, "key value store"})
 }
 
 // DescribeKeyValueStore returns a key value store.

@@ -100,7 +100,7 @@ func (s *Service) GetCachePolicy(ctx context.Context, in *cloudfront.GetCachePol
 	if p, ok := managedByID(managedCachePolicies(), deref(in.Id)); ok {
 		return &cloudfront.GetCachePolicyOutput{CachePolicy: p, ETag: new(managedETag)}, nil
 	}
-	v, rec, err := get(ctx, s, resource.CachePolicies, in.Id, cloudfront.ErrCodeNoSuchCachePolicy, "cache policy")
+	v, rec, err := get(ctx, s, resource.CachePolicies, in.Id, missing{cloudfront.ErrCodeNoSuchCachePolicy, "cache policy"})
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +121,7 @@ func (s *Service) UpdateCachePolicy(ctx context.Context, in *cloudfront.UpdateCa
 	if _, ok := managedByID(managedCachePolicies(), deref(in.Id)); ok {
 		return nil, awsapi.Errorf(cloudfront.ErrCodeIllegalUpdate, "The update contains modifications that are not allowed.")
 	}
-	_, rec, err := get(ctx, s, resource.CachePolicies, in.Id, cloudfront.ErrCodeNoSuchCachePolicy, "cache policy")
+	_, rec, err := get(ctx, s, resource.CachePolicies, in.Id, missing{cloudfront.ErrCodeNoSuchCachePolicy, "cache policy"})
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +144,7 @@ func (s *Service) DeleteCachePolicy(ctx context.Context, in *cloudfront.DeleteCa
 	if _, ok := managedByID(managedCachePolicies(), deref(in.Id)); ok {
 		return nil, awsapi.Errorf(cloudfront.ErrCodeIllegalDelete, "You cannot delete a managed policy.")
 	}
-	_, rec, err := get(ctx, s, resource.CachePolicies, in.Id, cloudfront.ErrCodeNoSuchCachePolicy, "cache policy")
+	_, rec, err := get(ctx, s, resource.CachePolicies, in.Id, missing{cloudfront.ErrCodeNoSuchCachePolicy, "cache policy"})
 	if err != nil {
 		return nil, err
 	}
@@ -198,7 +198,7 @@ func (s *Service) GetOriginRequestPolicy(ctx context.Context, in *cloudfront.Get
 	if p, ok := managedByID(managedOriginRequestPolicies(), deref(in.Id)); ok {
 		return &cloudfront.GetOriginRequestPolicyOutput{OriginRequestPolicy: p, ETag: new(managedETag)}, nil
 	}
-	v, rec, err := get(ctx, s, resource.OriginRequestPolicies, in.Id, cloudfront.ErrCodeNoSuchOriginRequestPolicy, "origin request policy")
+	v, rec, err := get(ctx, s, resource.OriginRequestPolicies, in.Id, missing{cloudfront.ErrCodeNoSuchOriginRequestPolicy, "origin request policy"})
 	if err != nil {
 		return nil, err
 	}
@@ -219,7 +219,7 @@ func (s *Service) UpdateOriginRequestPolicy(ctx context.Context, in *cloudfront.
 	if _, ok := managedByID(managedOriginRequestPolicies(), deref(in.Id)); ok {
 		return nil, awsapi.Errorf(cloudfront.ErrCodeIllegalUpdate, "The update contains modifications that are not allowed.")
 	}
-	_, rec, err := get(ctx, s, resource.OriginRequestPolicies, in.Id, cloudfront.ErrCodeNoSuchOriginRequestPolicy, "origin request policy")
+	_, rec, err := get(ctx, s, resource.OriginRequestPolicies, in.Id, missing{cloudfront.ErrCodeNoSuchOriginRequestPolicy, "origin request policy"})
 	if err != nil {
 		return nil, err
 	}
@@ -241,7 +241,7 @@ func (s *Service) DeleteOriginRequestPolicy(ctx context.Context, in *cloudfront.
 	if _, ok := managedByID(managedOriginRequestPolicies(), deref(in.Id)); ok {
 		return nil, awsapi.Errorf(cloudfront.ErrCodeIllegalDelete, "You cannot delete a managed policy.")
 	}
-	_, rec, err := get(ctx, s, resource.OriginRequestPolicies, in.Id, cloudfront.ErrCodeNoSuchOriginRequestPolicy, "origin request policy")
+	_, rec, err := get(ctx, s, resource.OriginRequestPolicies, in.Id, missing{cloudfront.ErrCodeNoSuchOriginRequestPolicy, "origin request policy"})
 	if err != nil {
 		return nil, err
 	}

@@ -40,7 +40,7 @@ func (s *Service) GetResponseHeadersPolicy(ctx context.Context, in *cloudfront.G
 	if p, ok := managedByID(managedResponseHeadersPolicies(), deref(in.Id)); ok {
 		return &cloudfront.GetResponseHeadersPolicyOutput{ResponseHeadersPolicy: p, ETag: new(managedETag)}, nil
 	}
-	v, rec, err := get(ctx, s, resource.ResponseHeaderPolicies, in.Id, cloudfront.ErrCodeNoSuchResponseHeadersPolicy, "response headers policy")
+	v, rec, err := get(ctx, s, resource.ResponseHeaderPolicies, in.Id, missing{cloudfront.ErrCodeNoSuchResponseHeadersPolicy, "response headers policy"})
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +61,7 @@ func (s *Service) UpdateResponseHeadersPolicy(ctx context.Context, in *cloudfron
 	if _, ok := managedByID(managedResponseHeadersPolicies(), deref(in.Id)); ok {
 		return nil, awsapi.Errorf(cloudfront.ErrCodeIllegalUpdate, "The update contains modifications that are not allowed.")
 	}
-	_, rec, err := get(ctx, s, resource.ResponseHeaderPolicies, in.Id, cloudfront.ErrCodeNoSuchResponseHeadersPolicy, "response headers policy")
+	_, rec, err := get(ctx, s, resource.ResponseHeaderPolicies, in.Id, missing{cloudfront.ErrCodeNoSuchResponseHeadersPolicy, "response headers policy"})
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +83,7 @@ func (s *Service) DeleteResponseHeadersPolicy(ctx context.Context, in *cloudfron
 	if _, ok := managedByID(managedResponseHeadersPolicies(), deref(in.Id)); ok {
 		return nil, awsapi.Errorf(cloudfront.ErrCodeIllegalDelete, "You cannot delete a managed policy.")
 	}
-	_, rec, err := get(ctx, s, resource.ResponseHeaderPolicies, in.Id, cloudfront.ErrCodeNoSuchResponseHeadersPolicy, "response headers policy")
+	_, rec, err := get(ctx, s, resource.ResponseHeaderPolicies, in.Id, missing{cloudfront.ErrCodeNoSuchResponseHeadersPolicy, "response headers policy"})
 	if err != nil {
 		return nil, err
 	}

@@ -88,12 +88,15 @@ func missingArgument(path string) error {
 // region of a distribution's records.
 const global = resource.Global
 
+// missing says what AWS calls a resource that does not exist.
+type missing struct{ code, what string }
+
 // get returns a value and its record, or the error for an id that does not exist.
-func get[T any](ctx context.Context, s *Service, kind store.Kind[T], id *string, code, what string) (*T, *store.Record, error) {
+func get[T any](ctx context.Context, s *Service, kind store.Kind[T], id *string, none missing) (*T, *store.Record, error) {
 	r := s.env.Store.Read(ctx)
 	v, ok := kind.Get(r, global, deref(id))
 	if !ok {
-		return nil, nil, awsapi.Errorf(code, "The specified %s does not exist.", what)
+		return nil, nil, awsapi.Errorf(none.code, "The specified %s does not exist.", none.what)
 	}
 	return v, kind.Record(r, global, deref(id)), nil
 }
