@@ -45,8 +45,8 @@ func (x *exchange) answer(payload []byte) *message.Response {
 	err := json.Unmarshal(payload, &v)
 	if err != nil || len(v.StatusCode) == 0 {
 		body := payload
-		if text := ""; json.Unmarshal(payload, &text) == nil {
-			body = []byte(text)
+		if len(payload) > 0 && payload[0] == '"' {
+			body = []byte(scalar(payload))
 		}
 		x.hop.Step("respond", "200", "the result has no statusCode: it is the body")
 		return x.finish(respond(200, message.Header{{Name: "Content-Type", Value: "application/json"}}, body))
