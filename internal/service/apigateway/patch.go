@@ -226,7 +226,7 @@ func (p patch) scalar(f reflect.Value, shape *awsapi.Shape) error {
 		v = reflect.ValueOf(n)
 	case awsapi.Float, awsapi.Double:
 		n, err := strconv.ParseFloat(p.value, 64)
-		if err != nil {
+		if err != nil || !finite(n) {
 			return bad("", "Invalid patch value  '"+p.value+"' specified for op '"+p.op+"'")
 		}
 		v = reflect.ValueOf(n)
@@ -241,6 +241,9 @@ func (p patch) scalar(f reflect.Value, shape *awsapi.Shape) error {
 	f.Set(v)
 	return nil
 }
+
+// finite tells numbers from NaN and infinity, which JSON does not have.
+func finite(n float64) bool { return n-n == 0 }
 
 // member changes the member of a method setting that the only step names.
 func (p patch) member(v *apigateway.MethodSetting) error {

@@ -9,7 +9,6 @@ package apigateway
 import (
 	"context"
 	"encoding/json"
-	"slices"
 	"time"
 
 	"github.com/foregate/foregate/internal/arn"
@@ -184,15 +183,12 @@ func or[T any](p *T, otherwise T) *T {
 	return p
 }
 
-// clone copies a value deeply. Stored values are plain JSON.
+// clone copies a value deeply. Stored values are plain JSON; of one that is not, only the top is copied.
 func clone[T any](v *T) *T {
-	b, err := json.Marshal(v)
 	out := new(T)
-	if err == nil {
-		err = json.Unmarshal(b, out)
-	}
-	if err != nil {
-		panic("apigateway: clone a stored value: " + err.Error())
+	b, err := json.Marshal(v)
+	if err != nil || json.Unmarshal(b, out) != nil {
+		*out = *v
 	}
 	return out
 }
@@ -204,17 +200,4 @@ func (s *Service) now() *time.Time { return new(s.env.Now().UTC().Truncate(time.
 func gatewayARN(ctx context.Context, path string) string {
 	r := region(ctx)
 	return arn.ARN{Partition: arn.Partition(r), Service: "apigateway", Region: r, Resource: path}.String()
-}
-
-func sortedByID[T any](list []T, id func(T) string) []T {
-	slices.SortStableFunc(list, func(a, b T) int {
-		switch x, y := id(a), id(b); {
-		case x < y:
-			return -1
-		case x > y:
-			return 1
-		}
-		return 0
-	})
-	return list
 }

@@ -47,6 +47,9 @@ func (s *Service) CreateStage(ctx context.Context, in *apigateway.CreateStageInp
 	if err := checkVariables(v.Variables); err != nil {
 		return nil, err
 	}
+	if c := v.CanarySettings; c != nil && !(deref(c.PercentTraffic) >= 0 && deref(c.PercentTraffic) <= 100) {
+		return nil, bad("CanarySettings.PercentTraffic", "Percentage of traffic diverted to a canary must be between 0 and 100") // text: our words
+	}
 	return v, putPart(ctx, s, resource.RestStages, name, &resource.RestPart[apigateway.Stage]{API: *in.RestApiId, Value: v})
 }
 

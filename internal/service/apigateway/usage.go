@@ -148,7 +148,15 @@ func (s *Service) checkPlan(ctx context.Context, v *apigateway.UsagePlan) error 
 			return bad("Quota.Period", "Usage Plan quota period must be DAY, WEEK or MONTH") // text: our words
 		}
 	}
+	if t := v.Throttle; t != nil && !finite(deref(t.RateLimit)) {
+		return bad("Throttle.RateLimit", "Usage Plan throttle rate limit must be a number") // text: our words
+	}
 	for i, st := range v.ApiStages {
+		for _, t := range st.Throttle {
+			if t != nil && !finite(deref(t.RateLimit)) {
+				return bad(fmt.Sprintf("ApiStages[%d].Throttle", i), "Usage Plan throttle rate limit must be a number") // text: our words
+			}
+		}
 		if _, err := s.stage(ctx, st.ApiId, st.Stage); err != nil {
 			return bad(fmt.Sprintf("ApiStages[%d]", i), "Invalid API Stage {api: "+deref(st.ApiId)+", stage: "+deref(st.Stage)+"} specified for usageplan "+*v.Id)
 		}
@@ -237,7 +245,7 @@ func stageThrottle(st *apigateway.ApiStage, p patch) error {
 		st.Throttle[key] = &apigateway.ThrottleSettings{}
 	}
 	n, err := strconv.ParseFloat(p.value, 64)
-	if len(p.steps) != 6 || err != nil {
+	if len(p.steps) != 6 || err != nil || !finite(n) {
 		return bad("", "Invalid patch path "+p.path)
 	}
 	switch p.steps[5] {
