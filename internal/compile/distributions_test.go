@@ -100,7 +100,7 @@ Resources:
 `
 
 func TestPlan(t *testing.T) {
-	plans, found := plansOf(t, site)
+	plans, found := plansOf(t, site, func(tx *store.Tx) { resource.Buckets.Put(tx, resource.Global, "files", &resource.Bucket{}) })
 	p := plans["Site"]
 	const config = "Resources.Site.Properties.DistributionConfig"
 	if len(p.Behaviors) != 3 || len(p.Origins) != 2 || len(p.Groups) != 1 || len(p.ErrorResponses) != 2 {
@@ -135,8 +135,12 @@ func TestPlan(t *testing.T) {
 			t.Errorf("%s is wrong: %+v", check.name, p)
 		}
 	}
+	unsigned := config + ".Origins[1].OriginAccessControlId" // the bucket is not in the store
+	if !slices.ContainsFunc(found, func(f diag.Finding) bool { return f.Path == unsigned && f.Code == diag.UnsupportedProperty }) {
+		t.Errorf("nobody tells that requests to a bucket elsewhere are not signed: %v", found)
+	}
 	for _, f := range found {
-		if f.Severity != diag.Info {
+		if f.Severity != diag.Info && f.Path != unsigned {
 			t.Errorf("finding %s %s %s", f.Code, f.Path, f.Message)
 		}
 	}
