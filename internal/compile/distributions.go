@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"crypto/tls"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -36,13 +37,27 @@ func (c *compiler) distributions() {
 	c.add(c.front.Name("*.cloudfront.net", front.Site{Handler: c.edge, Service: cloudFront, Certificate: own}), "distributions")
 	for rec, v := range resource.Distributions.All(c.view, resource.Global) {
 		hosts := []string{v.DomainName}
-		site := front.Site{Handler: c.edge, Service: cloudFront, Certificate: c.viewerCertificate(v.Config)}
+		site := front.Site{Handler: c.edge, Service: cloudFront, Certificate: c.viewerCertificate(v.Config), TLS: securityPolicy(deref(v.Config.ViewerCertificate.MinimumProtocolVersion))}
 		for i, alias := range v.Config.Aliases.Items {
 			c.add(c.front.Alias(alias, site), c.path(rec, fmt.Sprintf("DistributionConfig.Aliases[%d]", i)))
 			hosts = append(hosts, alias)
 		}
 		c.front.Endpoint(front.Endpoint{LogicalID: rec.Source.LogicalID, Type: "AWS::CloudFront::Distribution", ID: v.ID, Hosts: hosts})
 	}
+}
+
+// securityPolicy is what a security policy asks of a handshake: its oldest protocol (facts: cloudfront-dataplane 1). The ciphers
+// are the front's own. Nobody offers SSLv3 any more.
+func securityPolicy(name string) *front.TLSPolicy {
+	oldest := map[string]uint16{
+		"SSLv3": tls.VersionTLS10, "TLSv1": tls.VersionTLS10, "TLSv1_2016": tls.VersionTLS10, "TLSv1.1_2016": tls.VersionTLS11,
+		"TLSv1.2_2018": tls.VersionTLS12, "TLSv1.2_2019": tls.VersionTLS12, "TLSv1.2_2021": tls.VersionTLS12, "TLSv1.2_2025": tls.VersionTLS12,
+		"TLSv1.3_2025": tls.VersionTLS13,
+	}[name]
+	if oldest == 0 {
+		return nil
+	}
+	return &front.TLSPolicy{MinVersion: oldest}
 }
 
 // viewerHosts are the names by which viewers reach distributions: a client may have signed for one of them instead of for the
@@ -188,8 +203,27 @@ func (d *distributionCompiler) origin(rec *store.Record, o *cloudfront.Origin, i
 	case o.VpcOriginConfig != nil:
 		d.unsupported(rec, path+".VpcOriginConfig", "the domain name is reached as it resolves here; send it elsewhere with --origin")
 	}
+	if deref(o.ResponseCompletionTimeout) > 0 {
+		d.unsupported(rec, path+".ResponseCompletionTimeout", "an answer may take as long as it goes on")
+	}
 	out.Access = d.access(o, distribution)
+	if out.Access.Kind != edge.NoAccess && !d.servedHere(out.Domain) {
+		setting := ".OriginAccessControlId"
+		if out.Access.Kind == edge.AccessIdentity {
+			setting = ".S3OriginConfig.OriginAccessIdentity"
+		}
+		d.unsupported(rec, path+setting, "the origin is not served here, and requests to it over the network are not signed")
+	}
 	return out
+}
+
+// servedHere tells whether an origin with access control is a bucket or a function URL of this store.
+func (d *distributionCompiler) servedHere(domain string) bool {
+	if m := bucketDomain.FindStringSubmatch(domain); m != nil {
+		_, ok := resource.Buckets.Get(d.view, resource.Global, m[1])
+		return ok
+	}
+	return strings.Contains(domain, ".lambda-url.")
 }
 
 func customOrigin(out *edge.Origin, c *cloudfront.CustomOriginConfig) {
@@ -247,8 +281,11 @@ func (d *distributionCompiler) settings(rec *store.Record, p *edge.Plan, c *clou
 	if deref(c.WebACLId) != "" {
 		note("WebACLId", "no web ACL is evaluated")
 	}
-	if version := strings.ToLower(deref(c.HttpVersion)); strings.Contains(version, "3") {
+	switch strings.ToLower(deref(c.HttpVersion)) {
+	case "http3", "http2and3":
 		note("HttpVersion", "HTTP/3 is not served and not advertised; HTTP/1.1 and HTTP/2 are")
+	case "http1.1":
+		note("HttpVersion", "HTTP/2 is offered all the same")
 	}
 	if deref(c.ContinuousDeploymentPolicyId) != "" {
 		note("ContinuousDeploymentPolicyId", "all traffic goes to the primary distribution")
