@@ -39,10 +39,10 @@ func (s *Service) CreateBucket(ctx context.Context, in *s3.CreateBucketInput) (*
 			// There S3 answers 200 to the owner, for the sake of old clients (S3 API reference, CreateBucket).
 			return created(old), nil
 		}
-		return nil, refuse(409, s3.ErrCodeBucketAlreadyOwnedByYou, "Bucket", "Your previous request to create the named bucket succeeded and you already own it.", "")
+		return nil, refuse(problem{409, s3.ErrCodeBucketAlreadyOwnedByYou, "Bucket"}, "Your previous request to create the named bucket succeeded and you already own it.", "")
 	}
 	if resource.Buckets.Len(r, resource.Global) >= maxBuckets {
-		return nil, refuse(400, "TooManyBuckets", "Bucket", "You have attempted to create more buckets than allowed", "")
+		return nil, refuse(problem{400, "TooManyBuckets", "Bucket"}, "You have attempted to create more buckets than allowed", "")
 	}
 	b := &resource.Bucket{Name: name, Region: region, PublicAccess: &s3.PublicAccessBlockConfiguration{
 		BlockPublicAcls: new(true), IgnorePublicAcls: new(true), BlockPublicPolicy: new(true), RestrictPublicBuckets: new(true)},
@@ -81,7 +81,7 @@ func location(endpoint string, c *s3.CreateBucketConfiguration) (string, error) 
 		return "", refuse(400, "IllegalLocationConstraintException", "CreateBucketConfiguration.LocationConstraint",
 			"The unspecified location constraint is incompatible for the region specific endpoint this request was sent to.", "the endpoint's region is "+endpoint, "set LocationConstraint to "+endpoint)
 	case want == defaultRegion:
-		return "", refuse(400, "InvalidLocationConstraint", "CreateBucketConfiguration.LocationConstraint", "The specified location-constraint is not valid", "us-east-1 is meant by leaving LocationConstraint out")
+		return "", refuse(problem{400, "InvalidLocationConstraint", "CreateBucketConfiguration.LocationConstraint"}, "The specified location-constraint is not valid", "us-east-1 is meant by leaving LocationConstraint out")
 	case want != "" && endpoint != defaultRegion && want != endpoint:
 		return "", refuse(400, "IllegalLocationConstraintException", "CreateBucketConfiguration.LocationConstraint",
 			fmt.Sprintf("The %s location constraint is incompatible for the region specific endpoint this request was sent to.", want), "the endpoint's region is "+endpoint)
@@ -98,7 +98,7 @@ func checkACL(acl, ownership *string) error {
 		return nil
 	}
 	if o := deref(ownership); o == "" || o == "BucketOwnerEnforced" {
-		return refuse(400, "InvalidBucketAclWithObjectOwnership", "ACL", "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting", "new buckets have that setting unless another one is given", "grant access with a bucket policy")
+		return refuse(problem{400, "InvalidBucketAclWithObjectOwnership", "ACL"}, "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting", "new buckets have that setting unless another one is given", "grant access with a bucket policy")
 	}
 	return nil
 }
@@ -118,7 +118,7 @@ func (s *Service) DeleteBucket(ctx context.Context, in *s3.DeleteBucketInput) (*
 			if err != nil {
 				return nil, err
 			}
-			return nil, refuse(409, "BucketNotEmpty", "Bucket", "The bucket you tried to delete is not empty", "")
+			return nil, refuse(problem{409, "BucketNotEmpty", "Bucket"}, "The bucket you tried to delete is not empty", "")
 		}
 	}
 	_, err = s.env.Store.Update(ctx, func(tx *store.Tx) error {
@@ -211,7 +211,7 @@ func (s *Service) PutBucketPolicy(ctx context.Context, in *s3.PutBucketPolicyInp
 }
 
 func malformed(text, because string) error {
-	return refuse(400, "MalformedPolicy", "Policy", text, because)
+	return refuse(problem{400, "MalformedPolicy", "Policy"}, text, because)
 }
 
 // policy finds a bucket's policy.

@@ -102,7 +102,7 @@ func (s *Service) list(ctx context.Context, name *string, l *listing, maxKeys *i
 	l.max = 1000
 	if maxKeys != nil {
 		if *maxKeys < 0 {
-			return refuse(400, "InvalidArgument", "MaxKeys", "Argument maxKeys must be an integer between 0 and 2147483647", "")
+			return refuse(problem{400, "InvalidArgument", "MaxKeys"}, "Argument maxKeys must be an integer between 0 and 2147483647", "")
 		}
 		l.max = min(*maxKeys, 1000)
 	}
@@ -115,7 +115,7 @@ func (s *Service) ListObjectsV2(ctx context.Context, in *s3.ListObjectsV2Input) 
 	if t := deref(in.ContinuationToken); t != "" {
 		after, err := base64.RawURLEncoding.DecodeString(t)
 		if err != nil {
-			return nil, refuse(400, "InvalidArgument", "ContinuationToken", "The continuation token provided is incorrect", "")
+			return nil, refuse(problem{400, "InvalidArgument", "ContinuationToken"}, "The continuation token provided is incorrect", "")
 		}
 		l.after = string(after)
 	}

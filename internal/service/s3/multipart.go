@@ -98,7 +98,7 @@ func (s *Service) keep(in *s3.UploadPartInput, content io.Reader) (*uploadPart, 
 	}
 	number := deref(in.PartNumber)
 	if number < 1 || number > maxPart {
-		return nil, refuse(400, "InvalidArgument", "PartNumber", "Part number must be an integer between 1 and 10000, inclusive", "")
+		return nil, refuse(problem{400, "InvalidArgument", "PartNumber"}, "Part number must be an integer between 1 and 10000, inclusive", "")
 	}
 	f, err := os.CreateTemp("", "foregate-part-*")
 	if err != nil {

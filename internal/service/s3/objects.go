@@ -69,14 +69,14 @@ func missing(err error) error {
 	case errors.Is(err, bucket.ErrNotFound):
 		return awsapi.StatusErrorf(404, s3.ErrCodeNoSuchKey, "The specified key does not exist.")
 	case errors.Is(err, bucket.ErrBadKey):
-		return refuse(400, "InvalidArgument", "Key", "The key cannot be kept in this bucket's folder.", "the bucket is a folder of this machine") // text: our words
+		return refuse(problem{400, "InvalidArgument", "Key"}, "The key cannot be kept in this bucket's folder.", "the bucket is a folder of this machine") // text: our words
 	}
 	return err
 }
 
 func unversioned(id *string) error {
 	if v := deref(id); v != "" && v != "null" {
-		return refuse(400, "InvalidArgument", "VersionId", "Invalid version id specified", "no versions are kept here")
+		return refuse(problem{400, "InvalidArgument", "VersionId"}, "Invalid version id specified", "no versions are kept here")
 	}
 	return nil
 }
@@ -283,11 +283,11 @@ func (b *body) Read(p []byte) (int, error) {
 func unsupported(acl, tagging, encryption *string) error {
 	switch {
 	case deref(acl) != "" && *acl != "bucket-owner-full-control" && *acl != "private":
-		return refuse(400, "AccessControlListNotSupported", "ACL", "The bucket does not allow ACLs", "access control lists do not exist here", "grant access with a bucket policy")
+		return refuse(problem{400, "AccessControlListNotSupported", "ACL"}, "The bucket does not allow ACLs", "access control lists do not exist here", "grant access with a bucket policy")
 	case deref(tagging) != "":
-		return refuse(501, "NotImplemented", "Tagging", "A header you provided implies functionality that is not implemented", "objects have no tags here")
+		return refuse(problem{501, "NotImplemented", "Tagging"}, "A header you provided implies functionality that is not implemented", "objects have no tags here")
 	case deref(encryption) != "" && *encryption != "AES256":
-		return refuse(501, "NotImplemented", "ServerSideEncryption", "A header you provided implies functionality that is not implemented", "there are no encryption keys here")
+		return refuse(problem{501, "NotImplemented", "ServerSideEncryption"}, "A header you provided implies functionality that is not implemented", "there are no encryption keys here")
 	}
 	return nil
 }
@@ -397,7 +397,7 @@ func (s *Service) source(ctx context.Context, text string) (*bucket.Object, erro
 	plain, err := url.PathUnescape(strings.TrimPrefix(path, "/"))
 	name, key, ok := strings.Cut(plain, "/")
 	if err != nil || !ok || key == "" {
-		return nil, refuse(400, "InvalidArgument", "CopySource", "Copy Source must mention the source bucket and key: sourcebucket/sourcekey", "")
+		return nil, refuse(problem{400, "InvalidArgument", "CopySource"}, "Copy Source must mention the source bucket and key: sourcebucket/sourcekey", "")
 	}
 	if err := unversioned(&version); err != nil {
 		return nil, err

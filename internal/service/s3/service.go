@@ -43,10 +43,16 @@ func New(env *service.Env, objects func(bucketName string) (bucket.Objects, erro
 	return &Service{env: env, objects: objects, uploads: map[string]*upload{}}
 }
 
+// problem is S3's error, and the member of the input that it is about.
+type problem struct {
+	status     int
+	code, path string
+}
+
 // refuse makes S3's error with the reason that S3 leaves out.
-func refuse(status int, code, path, message, because string, fixes ...string) error {
-	f := &diag.Finding{Code: diag.RefusedByAWS, Severity: diag.Error, Path: path, Message: message, Fixes: fixes,
-		AWSError: &diag.AWSError{Code: code, Status: status, Message: message}}
+func refuse(p problem, message, because string, fixes ...string) error {
+	f := &diag.Finding{Code: diag.RefusedByAWS, Severity: diag.Error, Path: p.path, Message: message, Fixes: fixes,
+		AWSError: &diag.AWSError{Code: p.code, Status: p.status, Message: message}}
 	if because != "" {
 		f.Because = []string{because}
 	}
@@ -58,7 +64,7 @@ func (s *Service) bucket(ctx context.Context, name *string) (*resource.Bucket, *
 	r := s.env.Store.Read(ctx)
 	rec := resource.Buckets.Record(r, resource.Global, deref(name))
 	if rec == nil {
-		return nil, nil, refuse(404, s3.ErrCodeNoSuchBucket, "Bucket", "The specified bucket does not exist", fmt.Sprintf("there is no bucket %q", deref(name)))
+		return nil, nil, refuse(problem{404, s3.ErrCodeNoSuchBucket, "Bucket"}, "The specified bucket does not exist", fmt.Sprintf("there is no bucket %q", deref(name)))
 	}
 	return rec.Value.(*resource.Bucket), rec, nil
 }
@@ -110,7 +116,7 @@ func checkName(name string) error {
 	if why == "" {
 		return nil
 	}
-	return refuse(400, "InvalidBucketName", "Bucket", "The specified bucket is not valid.", fmt.Sprintf("%q: %s", name, why))
+	return refuse(problem{400, "InvalidBucketName", "Bucket"}, "The specified bucket is not valid.", fmt.Sprintf("%q: %s", name, why))
 }
 
 func deref[T any](p *T) (zero T) {

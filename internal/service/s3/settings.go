@@ -60,22 +60,22 @@ func checkWebsite(c *s3.WebsiteConfiguration) error {
 		return malformedXML()
 	case c.RedirectAllRequestsTo != nil:
 		if c.IndexDocument != nil || c.ErrorDocument != nil || len(c.RoutingRules) > 0 {
-			return refuse(400, "InvalidRequest", path+".RedirectAllRequestsTo", "RedirectAllRequestsTo cannot be provided in conjunction with other Routing Rules.", "") // text: our words
+			return refuse(problem{400, "InvalidRequest", path+".RedirectAllRequestsTo"}, "RedirectAllRequestsTo cannot be provided in conjunction with other Routing Rules.", "") // text: our words
 		}
 		if deref(c.RedirectAllRequestsTo.HostName) == "" {
 			return malformedXML()
 		}
 		return nil
 	case c.IndexDocument == nil || deref(c.IndexDocument.Suffix) == "":
-		return refuse(400, "InvalidArgument", path+".IndexDocument", "A value for IndexDocument Suffix must be provided if RedirectAllRequestsTo is empty", "", "add IndexDocument")
+		return refuse(problem{400, "InvalidArgument", path+".IndexDocument"}, "A value for IndexDocument Suffix must be provided if RedirectAllRequestsTo is empty", "", "add IndexDocument")
 	}
 	for _, ch := range *c.IndexDocument.Suffix {
 		if ch == '/' {
-			return refuse(400, "InvalidArgument", path+".IndexDocument", "The IndexDocument Suffix is not well formed", "it holds a slash")
+			return refuse(problem{400, "InvalidArgument", path+".IndexDocument"}, "The IndexDocument Suffix is not well formed", "it holds a slash")
 		}
 	}
 	if len(c.RoutingRules) > 50 {
-		return refuse(400, "InvalidRequest", path+".RoutingRules", strconv.Itoa(len(c.RoutingRules))+" routing rules provided, the number of routing rules in a website configuration is limited to 50.", "")
+		return refuse(problem{400, "InvalidRequest", path+".RoutingRules"}, strconv.Itoa(len(c.RoutingRules))+" routing rules provided, the number of routing rules in a website configuration is limited to 50.", "")
 	}
 	for i, rule := range c.RoutingRules {
 		at := path + ".RoutingRules[" + strconv.Itoa(i) + "].Redirect"
@@ -83,16 +83,16 @@ func checkWebsite(c *s3.WebsiteConfiguration) error {
 			return malformedXML()
 		}
 		if rule.Redirect.ReplaceKeyWith != nil && rule.Redirect.ReplaceKeyPrefixWith != nil {
-			return refuse(400, "InvalidRequest", at, "You can only define ReplaceKeyPrefix or ReplaceKey but not both.", "")
+			return refuse(problem{400, "InvalidRequest", at}, "You can only define ReplaceKeyPrefix or ReplaceKey but not both.", "")
 		}
 		if code := deref(rule.Redirect.HttpRedirectCode); code != "" {
 			if n, err := strconv.Atoi(code); err != nil || n < 301 || n > 399 || n == 304 {
-				return refuse(400, "InvalidRequest", at+".HttpRedirectCode", "The provided HTTP redirect code ("+code+") is not valid. Valid codes are 3XX except 300.", "")
+				return refuse(problem{400, "InvalidRequest", at+".HttpRedirectCode"}, "The provided HTTP redirect code ("+code+") is not valid. Valid codes are 3XX except 300.", "")
 			}
 		}
 		if rule.Condition != nil && rule.Condition.HttpErrorCodeReturnedEquals != nil {
 			if n, err := strconv.Atoi(*rule.Condition.HttpErrorCodeReturnedEquals); err != nil || n < 400 || n > 599 {
-				return refuse(400, "InvalidRequest", path, "The provided HTTP error code ("+*rule.Condition.HttpErrorCodeReturnedEquals+") is not valid. Valid codes are 4XX or 5XX.", "")
+				return refuse(problem{400, "InvalidRequest", path}, "The provided HTTP error code ("+*rule.Condition.HttpErrorCodeReturnedEquals+") is not valid. Valid codes are 4XX or 5XX.", "")
 			}
 		}
 	}
@@ -131,7 +131,7 @@ func (s *Service) PutBucketTagging(ctx context.Context, in *s3.PutBucketTaggingI
 		return nil, malformedXML()
 	}
 	if len(tagMap(in.Tagging.TagSet)) != len(in.Tagging.TagSet) {
-		return nil, refuse(400, "InvalidTag", "Tagging.TagSet", "Cannot provide multiple Tags with the same key", "")
+		return nil, refuse(problem{400, "InvalidTag", "Tagging.TagSet"}, "Cannot provide multiple Tags with the same key", "")
 	}
 	return &s3.PutBucketTaggingOutput{}, s.change(ctx, in.Bucket, func(b *resource.Bucket) { b.Tags = tagMap(in.Tagging.TagSet) })
 }
@@ -235,7 +235,7 @@ func (s *Service) PutBucketCors(ctx context.Context, in *s3.PutBucketCorsInput) 
 	for i, rule := range in.CORSConfiguration.CORSRules {
 		for _, m := range rule.AllowedMethods {
 			if !slices.Contains([]string{"GET", "PUT", "POST", "DELETE", "HEAD"}, m) {
-				return nil, refuse(400, "InvalidRequest", "CORSConfiguration.CORSRules["+strconv.Itoa(i)+"].AllowedMethods", "Found unsupported HTTP method in CORS config. Unsupported method is "+m, "")
+				return nil, refuse(problem{400, "InvalidRequest", "CORSConfiguration.CORSRules["+strconv.Itoa(i)+"].AllowedMethods"}, "Found unsupported HTTP method in CORS config. Unsupported method is "+m, "")
 			}
 		}
 	}
@@ -310,7 +310,7 @@ func (s *Service) PutBucketAcl(ctx context.Context, in *s3.PutBucketAclInput) (*
 	}
 	enforced := b.Ownership != nil && deref(b.Ownership.Rules[0].ObjectOwnership) == "BucketOwnerEnforced"
 	if enforced && deref(in.ACL) != "private" {
-		return nil, refuse(400, "AccessControlListNotSupported", "ACL", "The bucket does not allow ACLs", "its object ownership is BucketOwnerEnforced", "grant access with a bucket policy")
+		return nil, refuse(problem{400, "AccessControlListNotSupported", "ACL"}, "The bucket does not allow ACLs", "its object ownership is BucketOwnerEnforced", "grant access with a bucket policy")
 	}
 	return &s3.PutBucketAclOutput{}, s.change(ctx, in.Bucket, func(b *resource.Bucket) {
 		if b.ACL = deref(in.ACL); b.ACL == "private" {
