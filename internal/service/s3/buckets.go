@@ -78,12 +78,12 @@ func location(endpoint string, c *s3.CreateBucketConfiguration) (string, error) 
 	case endpoint == "":
 		endpoint = defaultRegion
 	case want == "" && endpoint != defaultRegion:
-		return "", refuse(400, "IllegalLocationConstraintException", "CreateBucketConfiguration.LocationConstraint",
+		return "", refuse(problem{400, "IllegalLocationConstraintException", "CreateBucketConfiguration.LocationConstraint"},
 			"The unspecified location constraint is incompatible for the region specific endpoint this request was sent to.", "the endpoint's region is "+endpoint, "set LocationConstraint to "+endpoint)
 	case want == defaultRegion:
 		return "", refuse(problem{400, "InvalidLocationConstraint", "CreateBucketConfiguration.LocationConstraint"}, "The specified location-constraint is not valid", "us-east-1 is meant by leaving LocationConstraint out")
 	case want != "" && endpoint != defaultRegion && want != endpoint:
-		return "", refuse(400, "IllegalLocationConstraintException", "CreateBucketConfiguration.LocationConstraint",
+		return "", refuse(problem{400, "IllegalLocationConstraintException", "CreateBucketConfiguration.LocationConstraint"},
 			fmt.Sprintf("The %s location constraint is incompatible for the region specific endpoint this request was sent to.", want), "the endpoint's region is "+endpoint)
 	}
 	if want == "" {
@@ -200,7 +200,7 @@ func (s *Service) PutBucketPolicy(ctx context.Context, in *s3.PutBucketPolicyInp
 	}
 	if b.PublicAccess != nil && deref(b.PublicAccess.BlockPublicPolicy) && bucket.PolicyIsPublic(d) {
 		who := awsapi.CallFrom(ctx).Caller.ARN
-		return nil, refuse(403, s3.ErrCodeAccessDenied, "Policy",
+		return nil, refuse(problem{403, s3.ErrCodeAccessDenied, "Policy"},
 			fmt.Sprintf("User: %s is not authorized to perform: s3:PutBucketPolicy on resource: \"%s\" because public policies are blocked by the BlockPublicPolicy block public access setting.", who, bucketARN(b)),
 			"the policy allows everyone, and new buckets block such policies",
 			"let CloudFront read the bucket with an origin access control instead", "turn BlockPublicPolicy off in the bucket's PublicAccessBlockConfiguration")

@@ -60,22 +60,22 @@ func checkWebsite(c *s3.WebsiteConfiguration) error {
 		return malformedXML()
 	case c.RedirectAllRequestsTo != nil:
 		if c.IndexDocument != nil || c.ErrorDocument != nil || len(c.RoutingRules) > 0 {
-			return refuse(problem{400, "InvalidRequest", path+".RedirectAllRequestsTo"}, "RedirectAllRequestsTo cannot be provided in conjunction with other Routing Rules.", "") // text: our words
+			return refuse(problem{400, "InvalidRequest", path + ".RedirectAllRequestsTo"}, "RedirectAllRequestsTo cannot be provided in conjunction with other Routing Rules.", "") // text: our words
 		}
 		if deref(c.RedirectAllRequestsTo.HostName) == "" {
 			return malformedXML()
 		}
 		return nil
 	case c.IndexDocument == nil || deref(c.IndexDocument.Suffix) == "":
-		return refuse(problem{400, "InvalidArgument", path+".IndexDocument"}, "A value for IndexDocument Suffix must be provided if RedirectAllRequestsTo is empty", "", "add IndexDocument")
+		return refuse(problem{400, "InvalidArgument", path + ".IndexDocument"}, "A value for IndexDocument Suffix must be provided if RedirectAllRequestsTo is empty", "", "add IndexDocument")
 	}
 	for _, ch := range *c.IndexDocument.Suffix {
 		if ch == '/' {
-			return refuse(problem{400, "InvalidArgument", path+".IndexDocument"}, "The IndexDocument Suffix is not well formed", "it holds a slash")
+			return refuse(problem{400, "InvalidArgument", path + ".IndexDocument"}, "The IndexDocument Suffix is not well formed", "it holds a slash")
 		}
 	}
 	if len(c.RoutingRules) > 50 {
-		return refuse(problem{400, "InvalidRequest", path+".RoutingRules"}, strconv.Itoa(len(c.RoutingRules))+" routing rules provided, the number of routing rules in a website configuration is limited to 50.", "")
+		return refuse(problem{400, "InvalidRequest", path + ".RoutingRules"}, strconv.Itoa(len(c.RoutingRules))+" routing rules provided, the number of routing rules in a website configuration is limited to 50.", "")
 	}
 	for i, rule := range c.RoutingRules {
 		at := path + ".RoutingRules[" + strconv.Itoa(i) + "].Redirect"
@@ -87,7 +87,7 @@ func checkWebsite(c *s3.WebsiteConfiguration) error {
 		}
 		if code := deref(rule.Redirect.HttpRedirectCode); code != "" {
 			if n, err := strconv.Atoi(code); err != nil || n < 301 || n > 399 || n == 304 {
-				return refuse(problem{400, "InvalidRequest", at+".HttpRedirectCode"}, "The provided HTTP redirect code ("+code+") is not valid. Valid codes are 3XX except 300.", "")
+				return refuse(problem{400, "InvalidRequest", at + ".HttpRedirectCode"}, "The provided HTTP redirect code ("+code+") is not valid. Valid codes are 3XX except 300.", "")
 			}
 		}
 		if rule.Condition != nil && rule.Condition.HttpErrorCodeReturnedEquals != nil {
@@ -235,7 +235,7 @@ func (s *Service) PutBucketCors(ctx context.Context, in *s3.PutBucketCorsInput) 
 	for i, rule := range in.CORSConfiguration.CORSRules {
 		for _, m := range rule.AllowedMethods {
 			if !slices.Contains([]string{"GET", "PUT", "POST", "DELETE", "HEAD"}, m) {
-				return nil, refuse(problem{400, "InvalidRequest", "CORSConfiguration.CORSRules["+strconv.Itoa(i)+"].AllowedMethods"}, "Found unsupported HTTP method in CORS config. Unsupported method is "+m, "")
+				return nil, refuse(problem{400, "InvalidRequest", "CORSConfiguration.CORSRules[" + strconv.Itoa(i) + "].AllowedMethods"}, "Found unsupported HTTP method in CORS config. Unsupported method is "+m, "")
 			}
 		}
 	}
