@@ -361,6 +361,22 @@ func TestInitLimit(t *testing.T) {
 	}
 }
 
+// TestLongLivedWorker: the limit of loading is no limit of the invocations that come after it.
+func TestLongLivedWorker(t *testing.T) {
+	need(t, "python3")
+	rt, _ := newRuntime(t, Options{InitTimeout: time.Second})
+	spec := pythonSpec("def handler(event, context):\n  return 1\n")
+	spec.Timeout = 500 * time.Millisecond
+	f := acquire(t, rt, spec)
+	loaded := time.Now()
+	for time.Since(loaded) < 1800*time.Millisecond {
+		if r := invoke(t, f, "{}"); r.FunctionError != "" {
+			t.Fatalf("after %v: %s", time.Since(loaded), r.Payload)
+		}
+		<-time.After(50 * time.Millisecond)
+	}
+}
+
 func TestHugeOutput(t *testing.T) {
 	need(t, "node", "python3")
 	for name, spec := range map[string]Spec{

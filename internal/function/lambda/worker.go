@@ -171,6 +171,7 @@ func (w *worker) load(config *configuration) (*failure, error) {
 	if _, err = w.requests.Write(w.out); err == nil {
 		err = w.receive(limit)
 	}
+	_ = w.requests.SetWriteDeadline(time.Time{}) // send writes small frames without a deadline
 	switch {
 	case err == nil && w.in.kind == kindReady:
 		w.version = string(w.in.payload)
