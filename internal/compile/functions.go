@@ -185,6 +185,7 @@ func (c *compiler) functionURLs(policies map[policyKey]*iam.Document) {
 			p := c.functionURL(rec, u, f)
 			p.Policy = policies[policyKey{rec.Key.Region, u.Function, u.Qualifier}]
 			plans = append(plans, p)
+			c.publicURL(p)
 		}
 	}
 	service := url.New(url.Options{Directory: c.directory, Now: c.env.Now, Vouched: func(ctx context.Context) (url.Caller, bool) {
@@ -195,6 +196,20 @@ func (c *compiler) functionURLs(policies map[policyKey]*iam.Document) {
 		domain := ".lambda-url." + p.Region + ".on.aws"
 		cert := &front.Certificate{ID: "Lambda's certificate of " + p.Region, Names: []string{"*" + domain}}
 		c.add(c.front.Name(p.Host, front.Site{Handler: service, Service: lambdaURL, Certificate: cert}), p.SourcePath)
+	}
+}
+
+// publicURL reports a public function URL that answers Forbidden to everyone, since a permission is missing.
+func (c *compiler) publicURL(p *url.Plan) {
+	if p.IAM {
+		return
+	}
+	for _, missing := range p.Missing() {
+		c.report(diag.Finding{Code: diag.PermissionMissing, Severity: diag.Warning, Path: p.SourcePath,
+			Message: fmt.Sprintf("the function URL answers 403 Forbidden to everyone: nobody has the permission %s", missing),
+			Because: []string{"AuthType NONE needs both lambda:InvokeFunctionUrl and lambda:InvokeFunction in the function's policy"},
+			Fixes:   []string{fmt.Sprintf("add an AWS::Lambda::Permission with Action %s and Principal \"*\"", missing)},
+			Doc:     "https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"})
 	}
 }
 

@@ -42,6 +42,21 @@ func (x *exchange) authorize(ctx context.Context) *message.Response {
 	return nil
 }
 
+// Missing returns the actions that no statement of the policy allows to everyone, as far as can be told without a request.
+func (p *Plan) Missing() []string {
+	var out []string
+	for _, action := range actions {
+		q := iam.Request{Action: action, Resource: p.FunctionARN, Account: p.Account, Context: keys{&exchange{p: p, r: &message.Request{Scheme: "https"}}}}
+		if p.Policy != nil {
+			q.ResourcePolicy = &iam.NamedPolicy{Document: p.Policy}
+		}
+		if !iam.Evaluate(&q).Allowed() {
+			out = append(out, action)
+		}
+	}
+	return out
+}
+
 // authenticate finds out who asks. With AuthType NONE a signature is not looked at.
 func (x *exchange) authenticate(ctx context.Context) *message.Response {
 	if !x.p.IAM {

@@ -98,6 +98,9 @@ func TestPublic(t *testing.T) {
 		if resp.Status != c.status || body != c.body {
 			t.Errorf("%s: %d %s", name, resp.Status, body)
 		}
+		if missing := f.plan.Missing(); (len(missing) > 0) != (c.status == 403) {
+			t.Errorf("%s: missing %v", name, missing)
+		}
 		if c.status == 403 && resp.Header.Get("x-amzn-ErrorType") != "AccessDeniedException" {
 			t.Errorf("%s: %v", name, resp.Header)
 		}
