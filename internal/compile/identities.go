@@ -229,16 +229,3 @@ func (c *compiler) rolePolicies(roleARN string) (policies []iam.NamedPolicy, tru
 	}
 	return d.roles[roleARN].Policies, trust, true
 }
-
-// roleIdentity returns a session of a role as services use it that take on a role: without keys. ok is false for a role
-// that is not in the store.
-func (c *compiler) roleIdentity(roleARN, sessionName string) (*iam.Identity, bool) {
-	d, made := c.directory.(*directory)
-	if !made || d.roles[roleARN] == nil {
-		return nil, false
-	}
-	role := d.roles[roleARN]
-	id := &iam.Identity{Principal: iam.SessionPrincipal(roleOf(roleARN, role.Principal.UserID), sessionName), Policies: role.Policies, Boundary: role.Boundary}
-	id.Principal.Tags = role.Principal.Tags
-	return id, true
-}

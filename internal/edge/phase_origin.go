@@ -18,9 +18,6 @@ type fetchState struct {
 	// validating is true when the request asks whether the expired object has changed.
 	validating bool
 	started    time.Time
-	// body holds what functions may read of the viewer's body.
-	body []byte
-	read bool
 }
 
 // originRequest builds the request for the origin, runs the origin-request function, and leaves the request ready.

@@ -145,9 +145,7 @@ type result struct {
 	age    bool
 	object *cache.Object
 	close  bool
-	// ttl rules of admit.
-	errorMin time.Duration
-	origin   int // the status that the origin gave, before a custom error response
+	origin int // the status that the origin gave, before a custom error response
 	// self is true for answers that CloudFront makes itself.
 	self bool
 	// timing has what Server-Timing reports.

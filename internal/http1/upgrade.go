@@ -155,8 +155,7 @@ func (c *serverConn) splice(ctx context.Context, peer io.ReadWriteCloser, t *tun
 	if c.o.TunnelIdle > 0 {
 		timer := time.AfterFunc(c.o.TunnelIdle, func() {})
 		timer.Stop()
-		var tick func()
-		tick = func() {
+		tick := func() {
 			quiet := time.Since(time.Unix(0, last.Load()))
 			if quiet >= c.o.TunnelIdle {
 				_ = c.conn.Close()

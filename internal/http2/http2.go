@@ -13,6 +13,8 @@
 //   - No server push, no extended CONNECT (rfc8441): WebSocket goes over HTTP/1.1, as with CloudFront.
 package http2
 
+//lint:file-ignore SA1019 net/http does not serve HTTP/2 on a connection that is accepted and sniffed already.
+
 import (
 	"cmp"
 	"context"

@@ -107,7 +107,7 @@ func bucketResource(p *pattern, text, bucket string) bool {
 	if !ok {
 		return text == "*"
 	}
-	_, rest, ok = strings.Cut(rest, ":")
+	_, rest, _ = strings.Cut(rest, ":")
 	if rest, ok = strings.CutPrefix(rest, "s3:::"); !ok {
 		return false
 	}

@@ -79,7 +79,7 @@ func violationPath(text string) string {
 		return ""
 	}
 	return element.ReplaceAllStringFunc(m[1], func(s string) string {
-		n, _ := strconv.Atoi(strings.Trim(s, ".member"))
+		n, _ := strconv.Atoi(element.FindStringSubmatch(s)[1])
 		return "[" + strconv.Itoa(n-1) + "]"
 	})
 }

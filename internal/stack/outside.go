@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/foregate/foregate/internal/diag"
 	"github.com/foregate/foregate/internal/resource"
 	"github.com/foregate/foregate/internal/template/cloudformation"
 )
@@ -30,7 +31,7 @@ func (d *deployment) hooks(ctx context.Context) cloudformation.Hooks {
 					}
 				}
 			}
-			return "", fmt.Errorf("No export named %s found.", export) // AWS's text
+			return "", &diag.Finding{Code: diag.InvalidTemplate, Severity: diag.Error, Message: "No export named " + export + " found."} // AWS's text
 		},
 	}
 }

@@ -17,9 +17,6 @@ type resourceType struct {
 	// replace lists the top-level properties whose change makes a new resource (facts: cloudformation 3).
 	replace  []string
 	spelling spelling
-	// ignored lists property paths that Foregate stores or checks and that change nothing it does, such as PriceClass; they
-	// are accepted without a word since on one node they have no meaning.
-	ignored []string
 	// lists names the attributes that are lists; they are kept as one text, joined with commas.
 	lists  map[string]bool
 	create func(ctx context.Context, r *request) (made, error)
@@ -47,9 +44,6 @@ type request struct {
 	stack *deployment
 }
 
-// Account, Region and StackName are those of the deployment.
-func (r *request) account() string   { return r.stack.opts.Account }
-func (r *request) region() string    { return r.stack.opts.Region }
 func (r *request) stackName() string { return r.stack.opts.StackName }
 
 // into fills an API input from all properties.

@@ -119,10 +119,6 @@ func under(err error, property string) error {
 // owner is a user, group or role that policies belong to.
 type owner struct{ kind, name string }
 
-func (o owner) stored() resource.Owner {
-	return resource.Owner{Kind: map[string]string{"User": "user", "Group": "group", "Role": "role"}[o.kind], Name: o.name}
-}
-
 // run calls an operation on the owner; the %s of its name is the owner's kind.
 func (o owner) run(ctx context.Context, s *Services, operation string, members map[string]string) error {
 	op := iam.Service.Operation(fmt.Sprintf(operation, o.kind))

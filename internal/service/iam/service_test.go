@@ -85,7 +85,7 @@ func TestKeysOfTemplatesAreStable(t *testing.T) {
 		}
 		return *k.AccessKeyId + *k.SecretAccessKey
 	}
-	if key("a") != key("a") || key("a") == key("b") {
+	if first, again := key("a"), key("a"); first != again || first == key("b") {
 		t.Error("keys of templates must depend on the machine's seed and nothing else")
 	}
 }
