@@ -34,6 +34,8 @@ type StackResource struct {
 	Properties []byte
 	// Retain is set by a DeletionPolicy that keeps the resource when it leaves the stack.
 	Retain bool
+	// Absent is set for what Foregate does not make: PhysicalID and Attributes are made up, so that others can refer to it.
+	Absent bool
 }
 
 // StackOutput is an output of a stack.

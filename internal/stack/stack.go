@@ -171,8 +171,10 @@ func (d *deployment) resource(ctx context.Context, id string) {
 		return
 	}
 	evaluated, err := d.instance.Evaluate(id, d)
+	mark := len(d.found)
 	if err != nil {
 		d.fail(res, nil, nil, err)
+		d.leaveOut(res, nil, mark)
 		return
 	}
 	r := &request{Services: d.services, typ: typ, typeName: res.Type, logicalID: id, props: evaluated.Properties, stack: d}
@@ -186,6 +188,7 @@ func (d *deployment) resource(ctx context.Context, id string) {
 	m, err := d.bring(d.sourced(ctx, id), r, props)
 	if err != nil {
 		d.fail(res, typ, r.props, err)
+		d.leaveOut(res, r.props, mark)
 		return
 	}
 	d.keep(resource.StackResource{LogicalID: id, Type: res.Type, PhysicalID: m.id, Attributes: m.attributes, Properties: props, Retain: res.DeletionPolicy != "Delete"})
@@ -199,7 +202,7 @@ func (d *deployment) keep(r resource.StackResource) {
 // bring leads a resource from what it was to what it should be.
 func (d *deployment) bring(ctx context.Context, r *request, props []byte) (made, error) {
 	old, existed := d.old[r.logicalID]
-	if !existed || old.Type != r.typeName {
+	if !existed || old.Absent || old.Type != r.typeName {
 		return r.typ.create(ctx, r)
 	}
 	if bytes.Equal(old.Properties, props) {
@@ -218,19 +221,6 @@ func changed(old, new []byte, keys []string) bool {
 		return true
 	}
 	return slices.ContainsFunc(keys, func(k string) bool { return !bytes.Equal(a[k], b[k]) })
-}
-
-// unknown records a resource of a type that Foregate does not make, so that the rest can refer to it.
-func (d *deployment) unknown(res *cloudformation.Resource) {
-	d.keep(resource.StackResource{LogicalID: res.LogicalID, Type: res.Type, PhysicalID: d.opts.StackName + "-" + res.LogicalID, Retain: true})
-	if res.Type == "AWS::CDK::Metadata" {
-		return // analytics of the CDK: it makes nothing on AWS either (facts: cloudformation 4)
-	}
-	d.found = append(d.found, diag.Finding{
-		Code: diag.UnsupportedResourceType, Severity: diag.Warning, Path: "Resources." + res.LogicalID, Position: res.Position,
-		Message: fmt.Sprintf("%s is left out: Foregate does not make %s", res.LogicalID, res.Type),
-		Because: []string{"the rest of the template is served; what refers to this resource gets a made-up name"},
-	})
 }
 
 // Ref returns what Ref yields for a resource that exists.
@@ -254,11 +244,8 @@ func (d *deployment) GetAtt(logicalID, attribute string) (any, error) {
 		}
 		return v, nil
 	}
-	if _, known := resourceTypes[r.Type]; !known {
-		if strings.HasSuffix(attribute, "Arn") {
-			return fmt.Sprintf("arn:%s:unsupported:%s:%s:%s", arn.Partition(d.opts.Region), d.opts.Region, d.opts.Account, r.PhysicalID), nil
-		}
-		return r.PhysicalID + "." + attribute, nil
+	if r.Absent {
+		return d.madeUp(r, attribute), nil
 	}
 	text := fmt.Sprintf("Template error: resource %s does not support attribute type %s in Fn::GetAtt", logicalID, attribute)
 	return nil, &diag.Finding{Code: diag.InvalidTemplate, Severity: diag.Error, Message: text,
@@ -298,7 +285,7 @@ func (d *deployment) removeLeft(ctx context.Context, old *resource.Stack) {
 
 func (d *deployment) remove(ctx context.Context, r resource.StackResource) {
 	typ, ok := resourceTypes[r.Type]
-	if !ok || typ.delete == nil {
+	if !ok || r.Absent || typ.delete == nil {
 		return
 	}
 	err := typ.delete(d.sourced(ctx, r.LogicalID), d.services, r)

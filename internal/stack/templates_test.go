@@ -42,7 +42,7 @@ func allServices() *Services {
 	}
 }
 
-// TestTemplates deploys the templates of the vectors that have known types only. Each refusal is explained in refusedTemplates.
+// TestTemplates deploys the templates of the vectors; types that Foregate does not make are left out. Each refusal is explained in refusedTemplates.
 func TestTemplates(t *testing.T) {
 	dir := os.Getenv("FOREGATE_VECTORS")
 	if dir == "" {
@@ -62,7 +62,7 @@ func TestTemplates(t *testing.T) {
 			return err
 		}
 		tmpl, found := cloudformation.Parse(path, data)
-		if tmpl == nil || diag.Worst(found) == diag.Error || !knownOnly(tmpl) {
+		if tmpl == nil || diag.Worst(found) == diag.Error {
 			return nil
 		}
 		out := deployVector(t, path, tmpl)
@@ -97,15 +97,6 @@ func TestTemplates(t *testing.T) {
 	if deployed < 20 {
 		t.Errorf("only %d templates deployed", deployed)
 	}
-}
-
-func knownOnly(tmpl *cloudformation.Template) bool {
-	for _, r := range tmpl.Resources {
-		if _, known := resourceTypes[r.Type]; !known && r.Type != "AWS::CDK::Metadata" {
-			return false
-		}
-	}
-	return true
 }
 
 // deployVector deploys a template with a value for every parameter that has none.
@@ -159,6 +150,10 @@ var refusedTemplates = map[string]string{
 	// The default of a parameter is no boolean.
 	"aws-resource-apigateway-method-03.json": "#/ValidateRequestBody: expected type: Boolean, found: String",
 	"aws-resource-apigateway-method-04.yaml": "#/ValidateRequestBody: expected type: Boolean, found: String",
+	// An integration response for a status that the method does not declare.
+	"apikin-method-responses.template.json": "Invalid Response status code specified",
+	// They import from SharedStack, which is another template.
+	"KitchenStaffStack.template.json": "No export named", "ManagerStack.template.json": "No export named", "ServiceStaffStack.template.json": "No export named",
 	// The manual's placeholders: boolean-value, integer-value, an identity of another account.
 	"aws-resource-cloudfront-distribution-01.json": "#/DistributionConfig/IPV6Enabled: expected type: Boolean, found: String",
 	"aws-resource-cloudfront-distribution-02.yaml": "#/DistributionConfig/IPV6Enabled: expected type: Boolean, found: String",

@@ -122,7 +122,15 @@ var bucketParts = []struct {
 		return err
 	}},
 	{"LoggingConfiguration", "LoggingEnabled", func(ctx context.Context, s *Services, b string, in any) error {
-		_, err := call[s3.PutBucketLoggingOutput](ctx, s3.Service, s.S3, "PutBucketLogging", &s3.PutBucketLoggingInput{Bucket: &b, BucketLoggingStatus: &s3.BucketLoggingStatus{LoggingEnabled: in.(*s3.LoggingEnabled)}})
+		// The API requires both; in a template they may be left out (AWS::S3::Bucket LoggingConfiguration).
+		to := in.(*s3.LoggingEnabled)
+		if to.TargetBucket == nil {
+			to.TargetBucket = &b
+		}
+		if to.TargetPrefix == nil {
+			to.TargetPrefix = new("")
+		}
+		_, err := call[s3.PutBucketLoggingOutput](ctx, s3.Service, s.S3, "PutBucketLogging", &s3.PutBucketLoggingInput{Bucket: &b, BucketLoggingStatus: &s3.BucketLoggingStatus{LoggingEnabled: to}})
 		return err
 	}, func() any { return &s3.LoggingEnabled{} }, nil},
 }
