@@ -19,6 +19,9 @@ func encode(svc *Service, op *Operation, out any, id string) *message.Response {
 		v = reflect.ValueOf(op.NewOutput())
 	}
 	v = v.Elem()
+	if strings.HasPrefix(op.Name, "List") {
+		emptyLists(v)
+	}
 	r := &message.Response{Status: op.SuccessStatus, ContentLength: -1}
 	requestHeaders(svc, r, id)
 	switch svc.Protocol {
@@ -34,6 +37,16 @@ func encode(svc *Service, op *Operation, out any, id string) *message.Response {
 		encodeRest(svc, op, v, r)
 	}
 	return r
+}
+
+// emptyLists makes the nil lists of an output empty: AWS's List operations answer with <Users/> or "Aliases": [] where there
+// is nothing to list, and clients index the answer by that name.
+func emptyLists(output reflect.Value) {
+	for i := range output.NumField() {
+		if f := output.Field(i); f.Kind() == reflect.Slice && f.IsNil() && f.Type().Elem().Kind() != reflect.Uint8 {
+			f.Set(reflect.MakeSlice(f.Type(), 0, 0))
+		}
+	}
 }
 
 func requestHeaders(svc *Service, r *message.Response, id string) {

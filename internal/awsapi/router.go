@@ -190,6 +190,9 @@ func (e *routerEntry) match(req *message.Request, path string) (*Match, *Error) 
 	switch {
 	case e.service.isS3():
 		return nil, StatusErrorf(http.StatusMethodNotAllowed, "MethodNotAllowed", "The specified method is not allowed against this resource.")
+	case e.service.Name == "apigateway" && strings.HasPrefix(path, "/v2/"):
+		// HTTP and WebSocket APIs share host and signing name with REST APIs, not the model.
+		return nil, StatusErrorf(http.StatusNotImplemented, "NotImplemented", "Foregate does not implement the service %q yet", "apigatewayv2")
 	case e.service.Name == "apigateway" || e.service.Name == "apigatewayv2":
 		return nil, StatusErrorf(http.StatusForbidden, "MissingAuthenticationTokenException", "Missing Authentication Token")
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/foregate/foregate/internal/awsapi"
 	"github.com/foregate/foregate/internal/awsapi/apigateway"
 	"github.com/foregate/foregate/internal/awsapi/cloudfront"
+	"github.com/foregate/foregate/internal/awsapi/iam"
 	"github.com/foregate/foregate/internal/awsapi/lambda"
 	"github.com/foregate/foregate/internal/awsapi/logs"
 	"github.com/foregate/foregate/internal/awsapi/s3"
@@ -85,6 +86,16 @@ func (functions) GetFunction(context.Context, *lambda.GetFunctionInput) (*lambda
 	return nil, awsapi.Errorf(lambda.ErrCodeResourceNotFoundException, "Function not found: f")
 }
 
+func (functions) ListAliases(context.Context, *lambda.ListAliasesInput) (*lambda.ListAliasesOutput, error) {
+	return &lambda.ListAliasesOutput{}, nil
+}
+
+type users struct{ iam.Unimplemented }
+
+func (users) ListUsers(context.Context, *iam.ListUsersInput) (*iam.ListUsersOutput, error) {
+	return nil, nil
+}
+
 type tokens struct{ sts.Unimplemented }
 
 func (tokens) GetCallerIdentity(ctx context.Context, _ *sts.GetCallerIdentityInput) (*sts.GetCallerIdentityOutput, error) {
@@ -109,7 +120,7 @@ func (logging) CreateLogGroup(context.Context, *logs.CreateLogGroupInput) (*logs
 
 func newServer() (*awsapi.Server, *bucket) {
 	b := &bucket{}
-	own := map[string]any{"cloudfront": front{}, "s3": b, "lambda": functions{}, "sts": tokens{}, "apigateway": apis{}, "logs": logging{}}
+	own := map[string]any{"cloudfront": front{}, "s3": b, "lambda": functions{}, "sts": tokens{}, "apigateway": apis{}, "logs": logging{}, "iam": users{}}
 	s := &awsapi.Server{Region: "us-east-1", Account: "000000000000", Log: slog.New(slog.DiscardHandler), NewRequestID: func() string { return "id-1" }}
 	for _, r := range registrations {
 		if h := own[r.Service.Name]; h != nil {
@@ -185,6 +196,10 @@ func TestServer(t *testing.T) {
 			want: `{"message":"Invalid API identifier specified 000000000000:none"}`, fields: message.Header{{Name: "x-amzn-ErrorType", Value: "NotFoundException"}}},
 		{name: "lambda error", service: "lambda", method: "GET", target: "/2015-03-31/functions/f", status: 404,
 			want: `{"Type":"User","Message":"Function not found: f"}`, fields: message.Header{{Name: "x-amzn-ErrorType", Value: "ResourceNotFoundException"}}},
+		{name: "lambda empty list", service: "lambda", method: "GET", target: "/2015-03-31/functions/f/aliases", status: 200, want: `{"Aliases":[]}`},
+		{name: "query empty list", service: "iam", method: "POST", target: "/", body: "Action=ListUsers&Version=2010-05-08", status: 200,
+			want: `<ListUsersResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><ListUsersResult><Users></Users></ListUsersResult><ResponseMetadata><RequestId>id-1</RequestId></ResponseMetadata></ListUsersResponse>`},
+		{name: "HTTP APIs", service: "apigateway", method: "GET", target: "/v2/apis", status: 501, want: `{"message":"Foregate does not implement the service \"apigatewayv2\" yet"}`},
 		{name: "lambda invoke", service: "lambda", method: "POST", target: "/2015-03-31/functions/arn%3Aaws%3Alambda%3Aeu-west-1%3A000000000000%3Afunction%3Af/invocations", body: `[1]`, status: 200,
 			want: `[1]`, fields: message.Header{{Name: "X-Amz-Function-Error", Value: "arn:aws:lambda:eu-west-1:000000000000:function:f"}}},
 		{name: "lambda validation", service: "lambda", method: "POST", target: "/2015-03-31/functions", body: `{"FunctionName":"f","Role":"arn:aws:iam::000000000000:role/r","Code":{},"Timeout":0}`, status: 400,

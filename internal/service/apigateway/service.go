@@ -150,8 +150,12 @@ func taken[T any](ctx context.Context, s *Service, kind store.Kind[T], prefix st
 	return func(id string) bool { _, ok := kind.Get(r, region(ctx), prefix+id); return ok }
 }
 
-// page cuts a list as API Gateway does: position is the number of items before it. The order is that of all.
+// page cuts a list as API Gateway does: position is the number of items before it. The order is that of all. An empty page is
+// not nil: API Gateway answers "items": [] (recorded: test_apigateway_api).
 func page[T any](all []T, position *string, limit *int64) ([]T, *string) {
+	if all == nil {
+		all = []T{}
+	}
 	start, n := 0, 25
 	if position != nil {
 		_ = json.Unmarshal([]byte(*position), &start)
