@@ -43,11 +43,16 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// One folder for all scripts: they run side by side in this process, which has one environment.
+	config := t.TempDir()
+	if err := os.Setenv("XDG_CONFIG_HOME", config); err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("..", "..", "testdata", "script"),
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("EXAMPLES", examples)
-			env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, ".config"))
+			env.Setenv("XDG_CONFIG_HOME", config)
 			env.Setenv("HOME", env.WorkDir)
 			for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} {
 				env.Setenv(name, "test")
@@ -132,7 +137,6 @@ func cmdUp(ts *testscript.TestScript, neg bool, args []string) {
 	ctx, stop := context.WithCancel(context.Background())
 	out, in := io.Pipe()
 	r.log, r.stop, r.done = &safeBuffer{}, stop, make(chan int, 1)
-	os.Setenv("XDG_CONFIG_HOME", ts.Getenv("XDG_CONFIG_HOME"))
 	go func() {
 		status := Run(ctx, append([]string{"up", "-o", "json", "--listen", "127.0.0.1:0"}, r.args...), Streams{Out: in, Err: r.log})
 		in.Close()
