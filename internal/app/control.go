@@ -83,14 +83,18 @@ func (n *Node) openServices() error {
 		},
 	}
 	n.api = server
-	n.env.BucketAPI = server
+	n.env.BucketAPI = message.HandlerFunc(n.serveAPI)
 	return nil
 }
 
 // serveAPI answers the AWS API. A change is served before its answer goes out, so that a client can use what it made.
 func (n *Node) serveAPI(ctx context.Context, r *message.Request) *message.Response {
-	if address, ok := strings.CutPrefix(r.Path, explanationPath); ok && r.Method == "GET" {
+	if address, ok := strings.CutPrefix(r.Path, explanationPath); ok && n.opts.Explanations && r.Method == "GET" {
 		return n.explained.serve(address)
+	}
+	if fromAnotherSite(r) {
+		return message.Text(403, "text/plain; charset=utf-8", "The AWS API takes no such request from a page of another site.\n",
+			message.Field{Name: "Foregate-Error", Value: "cross-site"})
 	}
 	resp := n.api.Serve(ctx, r)
 	n.Refresh()

@@ -3,9 +3,9 @@ package app
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"io"
 	"strconv"
-	"strings"
 	"sync"
 
 	"github.com/foregate/foregate/internal/explain"
@@ -13,7 +13,8 @@ import (
 	"github.com/foregate/foregate/internal/message"
 )
 
-// explanationPath is where explanations of live requests are fetched, by number.
+// explanationPath is where explanations of live requests are fetched. What follows it cannot be guessed: an explanation is
+// for whoever got its address with the answer.
 const explanationPath = "/_foregate/explanations/"
 
 // keptExplanations bounds how many are kept: the newest ones.
@@ -21,38 +22,43 @@ const keptExplanations = 100
 
 // explanations keeps what was asked for with Foregate-Explain.
 type explanations struct {
-	mu   sync.Mutex
-	next int
-	kept map[int]func() *explain.Explanation
+	mu sync.Mutex
+	// order holds the names of what is kept, in a ring whose oldest place is at next.
+	order [keptExplanations]string
+	next  int
+	kept  map[string]func() *explain.Explanation
 }
 
 func newExplanations() *explanations {
-	return &explanations{kept: map[int]func() *explain.Explanation{}}
+	return &explanations{kept: map[string]func() *explain.Explanation{}}
 }
 
-func (e *explanations) add(build func() *explain.Explanation) int {
+// add keeps an explanation and returns the name by which it is fetched.
+func (e *explanations) add(build func() *explain.Explanation) string {
+	name := rand.Text()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.next++
-	e.kept[e.next] = build
-	delete(e.kept, e.next-keptExplanations)
-	return e.next
+	delete(e.kept, e.order[e.next])
+	e.order[e.next], e.kept[name] = name, build
+	e.next = (e.next + 1) % keptExplanations
+	return name
 }
 
 // serve answers GET for one explanation.
-func (e *explanations) serve(number string) *message.Response {
-	i, err := strconv.Atoi(number)
+func (e *explanations) serve(name string) *message.Response {
 	e.mu.Lock()
-	build := e.kept[i]
+	build := e.kept[name]
 	e.mu.Unlock()
-	if err != nil || build == nil {
-		return message.Text(404, "text/plain; charset=utf-8", "There is no explanation "+strings.TrimSpace(number)+": the newest "+strconv.Itoa(keptExplanations)+" are kept.\n")
+	if build == nil {
+		return message.Text(404, "text/plain; charset=utf-8", "There is no such explanation: the newest "+strconv.Itoa(keptExplanations)+" are kept.\n")
 	}
 	var b bytes.Buffer
 	if err := build().JSON(&b); err != nil {
 		return message.Text(500, "text/plain; charset=utf-8", err.Error()+"\n")
 	}
-	return message.Text(200, "application/json", b.String())
+	// A page of another site must not read it as a script, nor a shared machine keep it.
+	return message.Text(200, "application/json", b.String(), message.Field{Name: "Cache-Control", Value: "no-store"},
+		message.Field{Name: "X-Content-Type-Options", Value: "nosniff"})
 }
 
 // explain keeps the explanation of a live request, and returns where it can be fetched. The body is copied as it is sent.
@@ -63,12 +69,11 @@ func (n *Node) explain(_ context.Context, a front.Explained) string {
 	}
 	asked := explain.RequestOf(a.Request)
 	static := n.Findings()
-	response := *a.Response
-	response.Header = a.Response.Header.Clone()
-	number := n.explained.add(func() *explain.Explanation {
+	response := message.Response{Status: a.Response.Status, Header: a.Response.Header.Clone()}
+	name := n.explained.add(func() *explain.Explanation {
 		return explain.Build(explain.Input{Request: a.Request, Response: &response, Body: body.copied(), Trace: a.Trace, Static: static, Locate: n.locate}, asked)
 	})
-	return "http://" + n.opts.Listen + explanationPath + strconv.Itoa(number)
+	return "http://" + n.opts.Listen + explanationPath + name
 }
 
 // tee keeps the beginning of what is read through it.

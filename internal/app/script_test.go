@@ -66,7 +66,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"up": cmdUp, "down": cmdDown, "request": cmdRequest, "status": cmdStatus, "finding": cmdFinding,
-			"step": cmdStep, "explained": cmdExplained, "log": cmdLog, "npm": cmdNPM,
+			"step": cmdStep, "explained": cmdExplained, "explanation": cmdExplanation, "log": cmdLog, "npm": cmdNPM,
 		},
 	})
 }
@@ -354,6 +354,11 @@ func cmdStep(ts *testscript.TestScript, neg bool, args []string) {
 // cmdExplained prints the explanation of the last request as a person sees it.
 func cmdExplained(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Check(of(ts).live.Text(ts.Stdout(), explain.Style{}))
+}
+
+// cmdExplanation prints the explanation of the last request as JSON.
+func cmdExplanation(ts *testscript.TestScript, _ bool, _ []string) {
+	ts.Check(of(ts).live.JSON(ts.Stdout()))
 }
 
 // cmdLog waits until what up wrote to its terminal matches: a function's output comes through a pipe of its own.

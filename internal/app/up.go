@@ -20,6 +20,7 @@ import (
 	"github.com/foregate/foregate/internal/explain"
 	"github.com/foregate/foregate/internal/front"
 	"github.com/foregate/foregate/internal/function/lambda"
+	"github.com/foregate/foregate/internal/trace"
 )
 
 const defaultListen = "127.0.0.1:4566"
@@ -234,7 +235,7 @@ func (t *terminal) answered(a front.Answered) {
 	if t.color && a.Response.Status >= 400 {
 		status = "\x1b[31m" + status + "\x1b[0m"
 	}
-	parts := []string{time.Now().Format("15:04:05"), a.Method, a.Scheme + "://" + a.Host + a.Target, status}
+	parts := []string{time.Now().Format("15:04:05"), a.Method, a.Scheme + "://" + a.Host + trace.RedactTarget(a.Target), status}
 	for _, name := range []string{"x-amzn-ErrorType", "X-Cache"} {
 		if v := a.Response.Header.Get(name); v != "" && !slices.Contains(parts, v) {
 			parts = append(parts, v)

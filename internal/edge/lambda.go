@@ -399,7 +399,7 @@ func (x *exchange) traceRequestChanges(event Event, ev *eventRequest, r *lambdaR
 		note("uri", ev.uri, r.uri)
 	}
 	if r.hasQuery && r.query != ev.query {
-		note("querystring", ev.query, r.query)
+		note("querystring", trace.RedactQuery(ev.query), trace.RedactQuery(r.query))
 	}
 	if r.origin != nil && ev.origin != nil {
 		if name := r.origin.domain(); name != ev.origin.Domain {
@@ -434,7 +434,7 @@ func (x *exchange) traceHeaderChanges(event Event, shown, returned message.Heade
 	}
 	changed := false
 	value := func(h message.Header, name string) string {
-		return trace.Redact(name, strings.Join(h.Values(name), ", "))
+		return x.hop.Redact(name, strings.Join(h.Values(name), ", "))
 	}
 	note := func(verb, name, detail string) {
 		changed = true

@@ -173,9 +173,12 @@ func (x *exchange) traceSent() {
 	}
 	f := x.fetched.request
 	sent := &trace.Sent{Method: f.Request.Method, Scheme: f.Scheme, Host: f.Request.Host, SNI: f.SNI,
-		Address: f.Origin.Domain, Path: f.Request.Target(), Headers: [][2]string{}}
+		Address: f.Origin.Domain, Path: trace.RedactTarget(f.Request.Target()), Headers: [][2]string{}}
+	for _, c := range f.Origin.Headers {
+		x.hop.Hide(c.Name)
+	}
 	for _, h := range f.Request.Header {
-		sent.Headers = append(sent.Headers, [2]string{h.Name, trace.Redact(h.Name, h.Value)})
+		sent.Headers = append(sent.Headers, [2]string{h.Name, x.hop.Redact(h.Name, h.Value)})
 	}
 	x.hop.Sent = sent
 }

@@ -56,7 +56,7 @@ type Input struct {
 
 // RequestOf copies what an explanation shows of a request, before engines change it.
 func RequestOf(r *message.Request) Request {
-	out := Request{Method: r.Method, URL: r.URL(), Headers: [][2]string{}}
+	out := Request{Method: r.Method, URL: trace.RedactTarget(r.URL()), Headers: [][2]string{}}
 	for _, f := range r.Header {
 		out.Headers = append(out.Headers, [2]string{f.Name, trace.Redact(f.Name, f.Value)})
 	}

@@ -30,7 +30,7 @@ type Options struct {
 	// Landing answers an unsigned GET / on the API's own hosts: a page for people. Nil sends it to API.
 	Landing message.Handler
 	// Explain is called after a request that asked for an explanation with Foregate-Explain: 1, and returns the address
-	// for Foregate-Explanation ("" for none). Nil leaves the header alone.
+	// for Foregate-Explanation ("" for none). Requests to the AWS API are not explained. Nil leaves the header alone.
 	Explain func(ctx context.Context, e Explained) string
 	// Answered is told of each request to a host of the stack once its answer has begun; nil means nobody. It must be
 	// quick: the client waits for it.

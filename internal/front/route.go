@@ -64,7 +64,7 @@ func (f *Front) serve(ctx context.Context, v *visit, r *message.Request) *messag
 	}()
 	rt := f.route(h.snap, v, r)
 	var asked *message.Request
-	if f.opts.Explain != nil {
+	if f.opts.Explain != nil && rt.kind != toAPI { // answers of the API hold keys
 		asked = explained(r)
 	}
 	seen := r.Trace

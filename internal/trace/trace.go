@@ -6,6 +6,7 @@
 package trace
 
 import (
+	"net/url"
 	"strings"
 	"sync"
 )
@@ -78,6 +79,8 @@ type Hop struct {
 	Steps     []Step `json:"steps"`
 	Sent      *Sent  `json:"sent,omitempty"`
 	Facts     []Fact `json:"facts,omitempty"`
+
+	trace *Trace
 }
 
 // Step records a decision. On a nil hop it does nothing, but its arguments are still evaluated: guard calls that build
@@ -97,11 +100,39 @@ func (h *Hop) Fact(kind FactKind, name, detail, path string) {
 	h.Facts = append(h.Facts, Fact{kind, name, detail, path})
 }
 
+// Hide makes the header called name a secret in this hop and in those behind it: Redact shortens its values. An origin's
+// custom header is one, since it proves to the origin who asks.
+func (h *Hop) Hide(name string) {
+	if h == nil || h.trace == nil {
+		return
+	}
+	h.trace.mu.Lock()
+	defer h.trace.mu.Unlock()
+	if h.trace.hidden == nil {
+		h.trace.hidden = map[string]bool{}
+	}
+	h.trace.hidden[strings.ToLower(name)] = true
+}
+
+// Redact is the function Redact, with the headers that Hide has named.
+func (h *Hop) Redact(name, value string) string {
+	if h != nil && h.trace != nil {
+		h.trace.mu.Lock()
+		hidden := h.trace.hidden[strings.ToLower(name)]
+		h.trace.mu.Unlock()
+		if hidden {
+			return Shorten(value)
+		}
+	}
+	return Redact(name, value)
+}
+
 // Trace collects the hops of one request in the order in which they began. The zero value is ready; a nil *Trace records
 // nothing.
 type Trace struct {
-	mu   sync.Mutex
-	hops []*Hop
+	mu     sync.Mutex
+	hops   []*Hop
+	hidden map[string]bool
 }
 
 // Hop begins a hop; component is "cloudfront", "apigateway", "lambda", "s3" or another name of DESIGN's JSON. On a nil
@@ -110,7 +141,7 @@ func (t *Trace) Hop(component, id string) *Hop {
 	if t == nil {
 		return nil
 	}
-	h := &Hop{Component: component, ID: id, Steps: []Step{}}
+	h := &Hop{Component: component, ID: id, Steps: []Step{}, trace: t}
 	t.mu.Lock()
 	t.hops = append(t.hops, h)
 	t.mu.Unlock()
@@ -130,13 +161,25 @@ func (t *Trace) Hops() []*Hop {
 // secretHeaders are shown by Redact as their first and last four characters.
 var secretHeaders = map[string]bool{
 	"authorization": true, "proxy-authorization": true, "cookie": true, "set-cookie": true,
-	"x-amz-security-token": true, "x-api-key": true,
+	"x-amz-security-token": true, "x-api-key": true, "x-auth-token": true, "x-access-token": true, "x-csrf-token": true,
+	"x-amz-server-side-encryption-customer-key": true, "x-amz-copy-source-server-side-encryption-customer-key": true,
+}
+
+// secretParameters are the query parameters that RedactTarget shortens: those by which SigV4 and CloudFront's signed URLs
+// sign (facts: sigv4-iam 2, cloudfront-dataplane 4), and the usual names of tokens and passwords.
+var secretParameters = map[string]bool{
+	"x-amz-signature": true, "x-amz-security-token": true, "signature": true, "access_token": true, "id_token": true,
+	"refresh_token": true, "token": true, "client_secret": true, "password": true, "api_key": true, "apikey": true,
+	"x-api-key": true, "authorization": true,
 }
 
 // Redact returns value as an explanation, a log or an error may show it for the header called name. A SigV4 Authorization
 // keeps its scope, which is no secret, and loses its signature.
 func Redact(name, value string) string {
-	if !secretHeaders[strings.ToLower(name)] {
+	switch lower := strings.ToLower(name); {
+	case lower == "location", lower == "referer":
+		return RedactTarget(value)
+	case !secretHeaders[lower]:
 		return value
 	}
 	if strings.HasPrefix(value, "AWS4-HMAC-SHA256 ") {
@@ -149,6 +192,37 @@ func Redact(name, value string) string {
 		return scheme + " " + Shorten(rest)
 	}
 	return Shorten(value)
+}
+
+// RedactTarget returns a request target, or an address, with the values of secret query parameters shortened.
+func RedactTarget(target string) string {
+	head, query, ok := strings.Cut(target, "?")
+	if !ok {
+		return target
+	}
+	if shown := RedactQuery(query); shown != query {
+		return head + "?" + shown
+	}
+	return target
+}
+
+// RedactQuery is RedactTarget for a query string alone.
+func RedactQuery(query string) string {
+	params := strings.Split(query, "&")
+	for i, p := range params {
+		name, value, _ := strings.Cut(p, "=")
+		if value == "" {
+			continue
+		}
+		plain := name
+		if decoded, err := url.QueryUnescape(name); err == nil {
+			plain = decoded
+		}
+		if secretParameters[strings.ToLower(plain)] {
+			params[i] = name + "=" + Shorten(value)
+		}
+	}
+	return strings.Join(params, "&")
 }
 
 // Shorten keeps at most the first and last four characters of a secret; short secrets vanish wholly.

@@ -271,9 +271,9 @@ func (x *exchange) httpRequest(in *integration, reason Reason) (phaseID, Reason)
 	}
 	x.out.request = r
 	if x.hop != nil {
-		x.hop.Sent = &trace.Sent{Method: method, Scheme: r.Scheme, Host: r.Host, Path: r.Target()}
+		x.hop.Sent = &trace.Sent{Method: method, Scheme: r.Scheme, Host: r.Host, Path: trace.RedactTarget(r.Target())}
 		for _, f := range r.Header {
-			x.hop.Sent.Headers = append(x.hop.Sent.Headers, [2]string{f.Name, trace.Redact(f.Name, f.Value)})
+			x.hop.Sent.Headers = append(x.hop.Sent.Headers, [2]string{f.Name, x.hop.Redact(f.Name, f.Value)})
 		}
 	}
 	return phaseIntegrate, reason
