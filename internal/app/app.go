@@ -57,7 +57,7 @@ func Run(ctx context.Context, args []string, streams Streams) int {
 	}
 	var e *exit
 	if !errors.As(err, &e) {
-		e = &exit{exitUsage, err.Error() + "\nfor help: foregate " + commandName(args) + "--help"}
+		e = &exit{exitUsage, strings.TrimSpace(err.Error()) + "\nfor help: foregate " + commandName(root, args) + "--help"}
 	}
 	if e.message != "" {
 		fmt.Fprintf(streams.Err, "foregate: %s\n", e.message)
@@ -65,9 +65,10 @@ func Run(ctx context.Context, args []string, streams Streams) int {
 	return e.status
 }
 
-func commandName(args []string) string {
-	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
-		return args[0] + " "
+// commandName names the command of a command line for a hint, "" when there is no such command.
+func commandName(root *cobra.Command, args []string) string {
+	if cmd, _, err := root.Find(args); err == nil && cmd != root {
+		return cmd.Name() + " "
 	}
 	return ""
 }

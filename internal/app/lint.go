@@ -67,7 +67,7 @@ func summary(found []diag.Finding) string {
 	if len(found) == 0 {
 		return "no findings"
 	}
-	return fmt.Sprintf("%d errors, %d warnings, %d notes", n[diag.Error], n[diag.Warning], n[diag.Info])
+	return explain.Count(n[diag.Error], "error") + ", " + explain.Count(n[diag.Warning], "warning") + ", " + explain.Count(n[diag.Info], "note")
 }
 
 // lintJSON prints {"findings":[…]} on one line.

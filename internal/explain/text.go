@@ -166,11 +166,12 @@ func (p *pen) sent(s *trace.Sent, indent string) {
 		p.printf("    %s%s: %s\n", indent, f[0], f[1])
 	}
 	if hidden > 0 {
-		p.printf("    %s%s\n", indent, p.paint(faint, fmt.Sprintf("and %s more (-v shows them)", count(hidden, "header"))))
+		p.printf("    %s%s\n", indent, p.paint(faint, fmt.Sprintf("and %s more (-v shows them)", Count(hidden, "header"))))
 	}
 }
 
-func count(n int, noun string) string {
+// Count writes a number of things for people: 1 error, 2 errors.
+func Count(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
@@ -222,7 +223,7 @@ func (p *pen) answer(e *Explanation) {
 		const most = 12
 		for i, l := range lines {
 			if i == most {
-				p.printf("  %s\n", p.paint(faint, fmt.Sprintf("… %s more", count(len(lines)-most, "line"))))
+				p.printf("  %s\n", p.paint(faint, fmt.Sprintf("… %s more", Count(len(lines)-most, "line"))))
 				break
 			}
 			p.printf("  %s\n", l)
