@@ -188,7 +188,7 @@ func reach(graph map[string][]string, pkg string, to []string) []string {
 
 // ground packages use the standard library only, and each other only as listed.
 var ground = map[string][]string{
-	"internal/arn": nil, "internal/diag": nil, "internal/trace": nil, "internal/pool": nil,
+	"internal/arn": nil, "internal/diag": nil, "internal/trace": nil,
 	"internal/message": {"internal/trace"},
 }
 
