@@ -237,15 +237,13 @@ func (tx *Tx) writable(k tableKey) map[string]*Record {
 	return t
 }
 
-// put stores value under key, and keeps creation time and source of a record that was there.
+// put stores value under key, and keeps creation time and source of a record that was there: publishing a version also writes the
+// function, and the function's place in the template stays its own.
 func (tx *Tx) put(key Key, value any) {
 	t := tx.writable(key.table())
 	r := &Record{Key: key, Revision: tx.base.revision + 1, Created: tx.now, Updated: tx.now, Source: tx.source, Value: value}
 	if old := t[key.ID]; old != nil {
-		r.Created = old.Created
-		if tx.source == (Source{}) {
-			r.Source = old.Source
-		}
+		r.Created, r.Source = old.Created, old.Source
 	}
 	t[key.ID] = r
 	tx.writes[key] = r

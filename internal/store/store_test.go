@@ -63,10 +63,12 @@ func TestRewriteKeepsCreationAndSource(t *testing.T) {
 	}
 	put(WithSource(context.Background(), src))
 	now = now.Add(time.Hour)
-	put(context.Background())
-	rec := things.Record(s.View(), "", "x")
-	if rec.Source != src || !rec.Created.Equal(clock()) || !rec.Updated.Equal(now) || rec.Revision != 2 {
-		t.Errorf("record after a rewrite: %+v", rec)
+	for i, ctx := range []context.Context{context.Background(), WithSource(context.Background(), Source{"stack", "Other"})} {
+		put(ctx)
+		rec := things.Record(s.View(), "", "x")
+		if rec.Source != src || !rec.Created.Equal(clock()) || !rec.Updated.Equal(now) || rec.Revision != uint64(i+2) {
+			t.Errorf("record after a rewrite: %+v", rec)
+		}
 	}
 }
 
