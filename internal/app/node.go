@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -94,7 +95,9 @@ func NewNode(opts Options) (*Node, error) {
 			return nil, errors.Join(err, n.Close())
 		}
 	}
-	n.Refresh()
+	if n.Refresh(); n.result.Load() == nil {
+		return nil, errors.Join(errors.New("the stored configuration cannot be compiled: see the log"), n.Close())
+	}
 	changes := n.store.Watch(ctx)
 	n.watching.Go(func() {
 		for range changes {
@@ -177,10 +180,16 @@ func (n *Node) certificateNames(host, sni string) ([]string, bool) {
 	return cert.Names, true
 }
 
-// Refresh brings the data plane to the store's current revision; it returns when that is served.
+// Refresh brings the data plane to the store's current revision; it returns when that is served. A compiler that fails is
+// our fault, and must not take down what is served: the last plan stays.
 func (n *Node) Refresh() {
 	n.compiling.Lock()
 	defer n.compiling.Unlock()
+	defer func() {
+		if p := recover(); p != nil {
+			n.opts.Log("compiling revision %d failed, the plan before it is served on: %v\n%s", n.store.View().Revision(), p, debug.Stack())
+		}
+	}()
 	view := n.store.View()
 	if last := n.result.Load(); last != nil && last.Revision == view.Revision() {
 		return
