@@ -3,6 +3,7 @@ package lambda
 import (
 	"bytes"
 	"os"
+	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -14,6 +15,9 @@ const (
 	// tailSize is what X-Amz-Log-Type: Tail returns of the log (Lambda API, Invoke).
 	tailSize    = 4096
 	logReadSize = 16 << 10
+	// turn is how much is read before others get their turn: more than a pipe holds on Linux by default (pipe(7)), so
+	// that what a worker wrote before it answered is read even while a process that it left behind writes on.
+	turn = 128 << 10
 )
 
 // logPipe reads the output of one process and passes it on line by line.
@@ -45,34 +49,50 @@ func newLogPipe(f *os.File, sink func(LogLine), now func() time.Time) (*logPipe,
 	return l, nil
 }
 
-// run reads until the pipe is closed on either side.
+// run reads until the pipe is closed on either side. It lets go of the lock now and then: a function may print without end.
 func (l *logPipe) run() {
 	_ = l.raw.Read(func(uintptr) bool {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		return l.drain()
+		for {
+			l.mu.Lock()
+			got := l.drain()
+			l.mu.Unlock()
+			if got != more {
+				return got == ended
+			}
+			runtime.Gosched()
+		}
 	})
 }
 
-// drain reads all that is there and tells whether the end was reached. The caller holds l.mu, which keeps the order of
-// what run and end read.
-func (l *logPipe) drain() bool {
+// drained is what a turn of reading came to.
+type drained uint8
+
+const (
+	nothing drained = iota // there is nothing to read now
+	more                   // there may be more
+	ended                  // the pipe is closed
+)
+
+// drain reads what is there, one turn of it at most. The caller holds l.mu, which keeps the order of what run and end read.
+func (l *logPipe) drain() drained {
 	if !l.open {
-		return true
+		return ended
 	}
 	if l.buf == nil {
 		l.buf = make([]byte, logReadSize)
 	}
-	for {
+	for read := 0; read < turn; {
 		n, again, err := readNow(l.fd, l.buf)
 		if again {
-			return false
+			return nothing
 		}
 		if err != nil || n <= 0 {
-			return true
+			return ended
 		}
 		l.take(l.buf[:n])
+		read += n
 	}
+	return more
 }
 
 func (l *logPipe) take(b []byte) {
