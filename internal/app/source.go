@@ -2,8 +2,11 @@ package app
 
 import (
 	"context"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/foregate/foregate/internal/diag"
 	"github.com/foregate/foregate/internal/stack"
@@ -62,19 +65,51 @@ func unwrapPath(err error) error {
 	return err
 }
 
-// load brings sources into a node, one stack each. The findings are those of reading and deploying, not of compiling.
+// load brings sources into a node, one stack each. One that imports what another exports comes after it, in whatever order
+// they are given. The findings are those of reading and deploying, not of compiling.
 func (n *Node) load(ctx context.Context, f *sourceFlags, files []string) ([]loaded, []diag.Finding, error) {
-	parameters, err := f.params()
+	read, found, err := f.readSources(files)
 	if err != nil {
 		return nil, nil, err
 	}
+	parameters, err := f.paramsFor(read, len(files))
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { n.sources.Store(&read) }()
+	all := make([]loaded, len(read))
+	var waiting []int
+	for i := range read {
+		waiting = append(waiting, i)
+	}
+	for before := len(waiting) + 1; len(waiting) > 0 && len(waiting) < before; {
+		before = len(waiting)
+		var again []int
+		for _, i := range waiting {
+			src := read[i]
+			all[i] = loaded{src, n.Deploy(ctx, src.template, stack.Options{
+				Region: n.opts.Region, Account: n.opts.Account, StackName: src.name, Parameters: parameters[i],
+				Folder: filepath.Dir(src.file), Functions: n.opts.Functions, Fresh: n.opts.Data == "",
+			})}
+			if all[i].Awaits {
+				again = append(again, i)
+			}
+		}
+		waiting = again
+	}
+	for _, l := range all {
+		found = append(found, l.Findings...)
+	}
+	return all, found, nil
+}
+
+// readSources reads all files; those that are no templates are findings.
+func (f *sourceFlags) readSources(files []string) ([]*source, []diag.Finding, error) {
 	if len(files) > 1 && f.stackName != "" {
 		return nil, nil, usage("--stack-name names one stack, and there are %d sources", len(files))
 	}
-	var all []loaded
-	var found []diag.Finding
 	var read []*source
-	defer func() { n.sources.Store(&read) }()
+	var found []diag.Finding
 	names := map[string]string{}
 	for _, file := range files {
 		src, fs, err := f.readSource(file)
@@ -90,14 +125,37 @@ func (n *Node) load(ctx context.Context, f *sourceFlags, files []string) ([]load
 		}
 		names[src.name] = file
 		read = append(read, src)
-		out := n.Deploy(ctx, src.template, stack.Options{
-			Region: n.opts.Region, Account: n.opts.Account, StackName: src.name, Parameters: parameters,
-			Folder: filepath.Dir(file), Functions: n.opts.Functions, Fresh: n.opts.Data == "",
-		})
-		found = append(found, out.Findings...)
-		all = append(all, loaded{src, out})
 	}
-	return all, found, nil
+	return read, found, nil
+}
+
+// paramsFor gives each of several sources the parameters that it declares. A single source gets them all: what it does not
+// declare is refused in AWS's words.
+func (f *sourceFlags) paramsFor(read []*source, files int) ([]map[string]string, error) {
+	all, err := f.params()
+	if err != nil {
+		return nil, err
+	}
+	out := make([]map[string]string, len(read))
+	used := map[string]bool{}
+	for i, src := range read {
+		if files == 1 {
+			out[i] = all
+			continue
+		}
+		out[i] = map[string]string{}
+		for k, v := range all {
+			if src.template.Parameter(k) != nil {
+				out[i][k], used[k] = v, true
+			}
+		}
+	}
+	for _, k := range slices.Sorted(maps.Keys(all)) {
+		if files > 1 && len(read) == files && !used[k] {
+			return nil, usage("-p %s: none of the sources has a parameter of this name", k)
+		}
+	}
+	return out, nil
 }
 
 // loaded is a source with what became of it.
@@ -112,13 +170,19 @@ func (n *Node) locate(path string) diag.Position {
 	if sources == nil {
 		return diag.Position{}
 	}
+	// A setting that a template leaves out is shown where it would stand: at the nearest thing around it, in a template that has
+	// the resource.
+	near := diag.Position{}
 	for _, s := range *sources {
-		// A setting that the template leaves out is shown where it would stand: at the nearest thing around it.
-		if pos, _ := s.template.Lookup(path); pos.Line > 0 {
+		pos, exact := s.template.Lookup(path)
+		if exact {
 			return pos
 		}
+		if id, _, _ := strings.Cut(strings.TrimPrefix(path, "Resources."), "."); near.Line == 0 && (len(*sources) == 1 || s.template.Resource(id) != nil) {
+			near = pos
+		}
 	}
-	return diag.Position{}
+	return near
 }
 
 // placed gives findings without a position the place of their path.

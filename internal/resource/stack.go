@@ -19,6 +19,8 @@ type Stack struct {
 	// Resources are in the order in which they were made.
 	Resources []StackResource
 	Outputs   []StackOutput
+	// Imports are the names of other stacks' exports that the stack uses.
+	Imports []string
 	// Parameters has the values that the stack was made with; NoEcho values are left out.
 	Parameters map[string]string
 }

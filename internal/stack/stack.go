@@ -64,6 +64,8 @@ type Outcome struct {
 	// Stack is nil when the deployment was refused: nothing has changed then.
 	Stack    *resource.Stack
 	Findings []diag.Finding
+	// Awaits is set when the deployment was refused for an export that no stack has yet.
+	Awaits bool
 	// Secret tells for each output whether it shows a secret.
 	Secret map[string]bool
 }
@@ -84,6 +86,8 @@ type deployment struct {
 	fails   map[string]bool
 	found   []diag.Finding
 	outputs map[string]bool
+	imports map[string]bool // what Fn::ImportValue has found
+	awaits  bool
 }
 
 // Deploy makes the stack, or brings it to what the template says. ctx must not be in a batch.
@@ -92,7 +96,7 @@ func (s *Services) Deploy(ctx context.Context, t *cloudformation.Template, opts 
 		Region: opts.Region, Account: opts.Account, RequestID: s.Env.NewUUID(ctx, "request", nil),
 		Caller: awsapi.Caller{ARN: "arn:" + arn.Partition(opts.Region) + ":iam::" + opts.Account + ":root", Account: opts.Account, UserID: opts.Account, Root: true},
 	})
-	d := &deployment{services: s, opts: opts, old: map[string]resource.StackResource{}, done: map[string]resource.StackResource{}, fails: map[string]bool{}, outputs: map[string]bool{}}
+	d := &deployment{services: s, opts: opts, old: map[string]resource.StackResource{}, done: map[string]resource.StackResource{}, fails: map[string]bool{}, outputs: map[string]bool{}, imports: map[string]bool{}}
 	ctx, batch := s.Env.Store.Begin(ctx)
 	defer batch.Discard()
 	previous := d.previous(ctx)
@@ -108,7 +112,7 @@ func (s *Services) Deploy(ctx context.Context, t *cloudformation.Template, opts 
 	d.removeLeft(ctx, previous)
 	stack := d.record(ctx, previous)
 	if diag.Worst(d.found) == diag.Error {
-		return Outcome{Findings: d.found}
+		return Outcome{Findings: d.found, Awaits: d.awaits}
 	}
 	if _, err := s.Env.Store.Update(ctx, func(tx *store.Tx) error { resource.Stacks.Put(tx, opts.Region, opts.StackName, stack); return nil }); err == nil {
 		_, err = batch.Commit()
@@ -145,7 +149,7 @@ func (d *deployment) bind(ctx context.Context, t *cloudformation.Template) {
 	}
 	in, found := t.Bind(cloudformation.Environment{
 		Region: d.opts.Region, Account: d.opts.Account, StackName: d.opts.StackName, StackID: d.stackID, Parameters: inputs,
-		Hooks: d.hooks(ctx),
+		Hooks: d.hooks(ctx, t),
 	})
 	d.found = append(d.found, found...)
 	d.instance = in
@@ -205,10 +209,11 @@ func (d *deployment) bring(ctx context.Context, r *request, props []byte) (made,
 	if !existed || old.Absent || old.Type != r.typeName {
 		return r.typ.create(ctx, r)
 	}
-	if bytes.Equal(old.Properties, props) {
+	same := bytes.Equal(old.Properties, props)
+	if same && (!d.opts.Fresh || r.typ.update == nil) {
 		return made{old.PhysicalID, old.Attributes}, nil
 	}
-	if r.typ.update == nil || changed(old.Properties, props, r.typ.replace) {
+	if r.typ.update == nil || !same && changed(old.Properties, props, r.typ.replace) {
 		return r.typ.create(ctx, r) // removeLeft deletes the old one
 	}
 	return r.typ.update(ctx, r, old)
@@ -253,16 +258,22 @@ func (d *deployment) GetAtt(logicalID, attribute string) (any, error) {
 		AWSError: &diag.AWSError{Code: "ValidationError", Status: 400, Message: text}}
 }
 
-// removeAll deletes every resource of the stack, the last made first.
+// removeAll deletes every resource of the stack, the last made first. What others use stays and is changed in place: another
+// stack, or what somebody has made over the API.
 func (d *deployment) removeAll(ctx context.Context, old *resource.Stack) {
 	if old == nil {
 		return
 	}
 	for _, r := range slices.Backward(old.Resources) {
-		if res := d.instance.Resource(r.LogicalID); res == nil && r.Retain {
+		res := d.instance.Resource(r.LogicalID)
+		if res == nil && r.Retain {
 			continue
 		}
-		d.remove(ctx, r)
+		if f := d.remove(ctx, r); f != nil && res == nil {
+			d.found = append(d.found, *f)
+		} else if f != nil {
+			d.old[r.LogicalID] = r
+		}
 	}
 }
 
@@ -279,25 +290,28 @@ func (d *deployment) removeLeft(ctx context.Context, old *resource.Stack) {
 		case still && d.instance.Resource(r.LogicalID).UpdateReplacePolicy != "Delete":
 			continue // the old resource outlives its replacement
 		}
-		d.remove(ctx, r)
+		if f := d.remove(ctx, r); f != nil {
+			d.found = append(d.found, *f)
+		}
 	}
 }
 
-func (d *deployment) remove(ctx context.Context, r resource.StackResource) {
+// remove deletes a resource; the finding says why it cannot.
+func (d *deployment) remove(ctx context.Context, r resource.StackResource) *diag.Finding {
 	typ, ok := resourceTypes[r.Type]
 	if !ok || r.Absent || typ.delete == nil {
-		return
+		return nil
 	}
 	err := typ.delete(d.sourced(ctx, r.LogicalID), d.services, r)
 	if err == nil {
-		return
+		return nil
 	}
 	e := awsapi.AsError(err)
 	if e.Status == 404 || strings.HasPrefix(e.Code, "NoSuch") || strings.Contains(e.Code, "NotFound") {
-		return // somebody has deleted it over the API already
+		return nil // somebody has deleted it over the API already
 	}
-	d.found = append(d.found, diag.Finding{Code: diag.RefusedByAWS, Severity: diag.Error, Path: "Resources." + r.LogicalID,
-		Message: fmt.Sprintf("%s (%s) cannot be deleted: %s", r.LogicalID, r.Type, e.Message), AWSError: &diag.AWSError{Code: e.Code, Status: e.Status, Message: e.Message}})
+	return &diag.Finding{Code: diag.RefusedByAWS, Severity: diag.Error, Path: "Resources." + r.LogicalID,
+		Message: fmt.Sprintf("%s (%s) cannot be deleted: %s", r.LogicalID, r.Type, e.Message), AWSError: &diag.AWSError{Code: e.Code, Status: e.Status, Message: e.Message}}
 }
 
 // record evaluates the outputs and makes the stack's record.
@@ -327,5 +341,7 @@ func (d *deployment) record(ctx context.Context, old *resource.Stack) *resource.
 		d.outputs[o.Name] = v.Value.Secret
 		s.Outputs = append(s.Outputs, resource.StackOutput{Key: o.Name, Value: v.Value.Text, Description: o.Description, ExportName: v.ExportName})
 	}
+	s.Imports = slices.Sorted(maps.Keys(d.imports))
+	d.checkExports(ctx, s, old)
 	return s
 }

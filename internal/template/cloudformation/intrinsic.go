@@ -220,8 +220,10 @@ func (e *evaluator) importValue(v, arg *template.Value, place template.Place) (*
 		value, err = e.in.env.Hooks.Import(name.Text)
 	}
 	if err != nil {
-		f := because(refused(at(v), "No export named "+name.String()+" found.",
-			"deploy the stack that exports it first, or replace Fn::ImportValue by a parameter"), "%v", err)
+		f := refused(at(v), "No export named "+name.String()+" found.", "deploy the stack that exports it first, or replace Fn::ImportValue by a parameter")
+		if err.Error() != f.Message {
+			f = because(f, "%v", err)
+		}
 		return nil, f
 	}
 	return e.string(value, v, place)

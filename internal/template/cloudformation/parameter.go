@@ -256,7 +256,7 @@ func (in *Instance) setValue(b *BoundParameter, where spot) *diag.Finding {
 		v, err := in.env.ssmParameter(inner, text)
 		if err != nil {
 			return because(unsupported(where, fmt.Sprintf("the parameter %s wants the Systems Manager parameter %q, which nothing here resolves", b.Name, text),
-				"give the type String and the value itself, or the value by a hook"), "%v", err)
+				"give the value itself with --parameter "+b.Name+"=…"), "%v", err)
 		}
 		text = v
 	}
