@@ -9,9 +9,10 @@ import (
 // end of its worker do not wait for it.
 func TestOutputWithoutEnd(t *testing.T) {
 	need(t, "python3", "yes")
-	rt, _ := newRuntime(t, Options{Logs: func(LogLine) {}})
+	slow := func(LogLine) { time.Sleep(time.Microsecond) } // as a terminal is: the pipe never runs empty
+	rt, _ := newRuntime(t, Options{Logs: slow})
 	f, err := rt.Acquire(pythonSpec(`import subprocess
-left = subprocess.Popen(["yes"], start_new_session=True)
+left = subprocess.Popen(["yes", "x" * 1000], start_new_session=True)
 def handler(event, context):
     return "answered"
 `))
