@@ -436,8 +436,13 @@ func (p *pool) cleanUp() {
 	p.mu.Unlock()
 	if scratch != "" {
 		_ = os.RemoveAll(scratch)
+		_ = os.RemoveAll(bytecodeDir(scratch))
 	}
 }
+
+// bytecodeDir is where Python keeps the compiled modules of a folder of code. Each pool has its own: Python takes a source with
+// the size and the second of the one before for unchanged, so an edit soon after a start would go unseen.
+func bytecodeDir(scratch string) string { return scratch + "-bytecode" }
 
 // scratchDir returns the pool's folder for temporary files.
 func (p *pool) scratchDir() (string, error) {

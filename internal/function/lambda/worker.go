@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -119,7 +118,7 @@ func (p *pool) bringUp() (*worker, *failure, error) {
 	case p.spec.Code.Zip != nil:
 		config.Bytecode = "here"
 	case p.spec.Code.Dir != "": // a folder that runs in place stays as it is
-		config.Bytecode = filepath.Join(filepath.Dir(scratch), "bytecode")
+		config.Bytecode = bytecodeDir(scratch)
 	}
 	if own := needsOwnStart(vars); !own && !p.rt.opts.NoSpares {
 		if proc = p.lang.takeSpare(program); proc != nil {
