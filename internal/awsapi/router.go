@@ -99,6 +99,10 @@ func (r *Router) services(req *message.Request, form [][2]string) ([]*routerEntr
 			return found, region, nil
 		}
 	}
+	if strings.Contains(req.Query, "AWSAccessKeyId=") && strings.Contains(req.Query, "Signature=") {
+		// A link signed with Signature Version 2, as boto3 makes them in us-east-1 by default (S3 user guide, UsingAWSSDK).
+		return nil, region, StatusErrorf(http.StatusBadRequest, "InvalidRequest", "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.")
+	}
 	segment, _, _ := strings.Cut(strings.TrimPrefix(req.Path, "/"), "/")
 	var found []*routerEntry
 	for _, e := range r.entries {

@@ -344,6 +344,9 @@ func (s *Service) DeleteFunction(ctx context.Context, in *lambda.DeleteFunctionI
 	if err != nil {
 		return nil, err
 	}
+	if err := s.checkReplicas(ctx, t); err != nil {
+		return nil, err
+	}
 	if t.qualifier != "" {
 		return &lambda.DeleteFunctionOutput{StatusCode: new(int64(204))}, s.deleteVersion(ctx, t)
 	}
