@@ -176,6 +176,8 @@ func (n *Node) requestTo(method, address string) (*message.Request, error) {
 	if !strings.ContainsAny(host, ".:") {
 		if h := n.hostOf(host); h != "" {
 			host = h
+		} else if host != "localhost" {
+			return nil, usage("URL %q: %q is neither a host name nor the logical id of a resource that has an address; these have: %s", address, host, n.addressed())
 		}
 	}
 	r := &message.Request{
@@ -190,6 +192,20 @@ func (n *Node) requestTo(method, address string) (*message.Request, error) {
 		r.TLS.ServerName, _, _ = strings.Cut(host, ":")
 	}
 	return r, nil
+}
+
+// addressed lists the logical ids that have an address.
+func (n *Node) addressed() string {
+	var ids []string
+	for _, e := range n.Endpoints() {
+		if e.LogicalID != "" && len(e.Hosts) > 0 {
+			ids = append(ids, e.LogicalID)
+		}
+	}
+	if ids == nil {
+		return "none"
+	}
+	return strings.Join(ids, ", ")
 }
 
 // hostOf returns the first host of a resource, of the first distribution when logicalID is "".

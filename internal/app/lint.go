@@ -49,8 +49,8 @@ func runLint(ctx context.Context, f *sourceFlags, streams Streams, files []strin
 	case "github":
 		err = lintGitHub(streams.Out, found)
 	default:
-		err = explain.WriteFindings(streams.Err, found, explain.Style{Color: streams.ErrColor})
-		fmt.Fprintf(streams.Err, "\n%s\n", summary(found))
+		err = explain.WriteFindings(streams.Out, found, explain.Style{Color: streams.OutColor})
+		fmt.Fprintf(streams.Out, "\n%s\n", summary(found))
 	}
 	if err == nil && diag.Worst(found) == diag.Error {
 		return &exit{status: exitFinding}

@@ -2,6 +2,8 @@ package explain
 
 import (
 	"fmt"
+	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/foregate/foregate/internal/bucket"
@@ -55,7 +57,21 @@ func dynamic(e *Explanation) []diag.Finding {
 			out = append(out, dropped(h, e)...)
 		}
 	}
+	if len(e.Hops) == 0 && slices.Contains(e.Response.Headers, [2]string{"Foregate-Error", string(diag.UnknownHost)}) {
+		out = append(out, nobody(e.Request.URL))
+	}
 	return out
+}
+
+// nobody is the finding about a request that reached no service.
+func nobody(address string) diag.Finding {
+	host := address
+	if u, err := url.Parse(address); err == nil {
+		host = u.Host
+	}
+	return diag.Finding{Code: diag.UnknownHost, Severity: diag.Error, Message: fmt.Sprintf("nothing here is called %q: the request reached no service", host),
+		Because: []string{"a name is served when AWS gives it to a resource of the stack, or an alias, a custom domain or a Route 53 record has it"},
+		Fixes:   []string{"ask for a name that foregate up prints, or for a logical id: https://LOGICALID/path", "add the name to a distribution's Aliases, or make it a custom domain of the API"}}
 }
 
 func nonEmpty(s ...string) []string {
