@@ -6,9 +6,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/foregate/foregate/internal/diag"
+	"github.com/foregate/foregate/internal/resource"
 	"github.com/foregate/foregate/internal/stack"
 	"github.com/foregate/foregate/internal/template"
 	"github.com/foregate/foregate/internal/template/cloudformation"
@@ -100,7 +102,33 @@ func (n *Node) load(ctx context.Context, f *sourceFlags, files []string) ([]load
 	for _, l := range all {
 		found = append(found, l.Findings...)
 	}
+	if diag.Worst(found) != diag.Error {
+		found = append(found, n.unused()...)
+	}
 	return all, found, nil
+}
+
+// unused tells of folders that nothing took: mostly a slip in a name.
+func (n *Node) unused() []diag.Finding {
+	view := n.store.View()
+	buckets, functions := maps.Clone(n.opts.Buckets), maps.Clone(n.opts.Functions)
+	for rec := range resource.Buckets.Everywhere(view) {
+		delete(buckets, rec.Key.ID)
+		delete(buckets, rec.Source.LogicalID)
+	}
+	for rec := range resource.Functions.Everywhere(view) {
+		delete(functions, rec.Source.LogicalID)
+	}
+	var out []diag.Finding
+	for _, name := range slices.Sorted(maps.Keys(buckets)) {
+		out = append(out, diag.Finding{Code: diag.InvalidParameter, Severity: diag.Warning, Position: diag.Position{File: "--bucket " + name},
+			Message: "there is no bucket with the name or logical id " + strconv.Quote(name) + ": the folder is not used"})
+	}
+	for _, name := range slices.Sorted(maps.Keys(functions)) {
+		out = append(out, diag.Finding{Code: diag.InvalidParameter, Severity: diag.Warning, Position: diag.Position{File: "--function " + name},
+			Message: "there is no function with the logical id " + strconv.Quote(name) + ": the folder is not used"})
+	}
+	return out
 }
 
 // readSources reads all files; those that are no templates are findings.
