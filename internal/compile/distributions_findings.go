@@ -1,8 +1,10 @@
 package compile
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/foregate/foregate/internal/diag"
@@ -38,6 +40,7 @@ func (d *distributionCompiler) staticFindings(rec *store.Record, p *edge.Plan) {
 			}
 			break
 		}
+		d.headerFindings(b)
 		switch {
 		case b.Origin >= 0:
 			d.apiFindings(p, b, &p.Origins[b.Origin])
@@ -47,6 +50,21 @@ func (d *distributionCompiler) staticFindings(rec *store.Record, p *edge.Plan) {
 			}
 		}
 	}
+}
+
+// headerFindings tells of CloudFront-* headers that a behavior's policies ask for and that cannot be made here.
+func (d *distributionCompiler) headerFindings(b *edge.Behavior) {
+	if b.Forward == nil {
+		return
+	}
+	missing := slices.DeleteFunc(slices.Clone(b.Forward.CloudFront), edge.Computes)
+	if len(missing) == 0 {
+		return
+	}
+	s := &b.Source
+	d.report(diag.Finding{Code: diag.UnsupportedProperty, Severity: diag.Warning, Path: cmp.Or(s.OriginRequestPolicy, s.CachePolicy, s.ForwardedValues, s.Behavior),
+		Message: "the origin does not get " + strings.Join(missing, ", "),
+		Because: []string{"they need a database of addresses, or a fingerprint of the handshake, and Foregate has neither"}})
 }
 
 // apiFindings are about a behavior whose origin is the default endpoint of an API.

@@ -57,6 +57,14 @@ func cloudFrontValue(name string, r *message.Request) (value string, ok bool) {
 	return "", false
 }
 
+// Computes tells whether a CloudFront-* header can be made here at all: those about place and network need a database, those
+// about the handshake a fingerprint.
+func Computes(name string) bool {
+	r := message.Request{Client: netip.AddrPortFrom(netip.IPv4Unspecified(), 1), TLS: &message.TLS{}}
+	_, ok := cloudFrontValue(name, &r)
+	return ok
+}
+
 func boolText(b bool) string {
 	if b {
 		return "true"
