@@ -169,6 +169,9 @@ func (c *compiler) functionFindings(rec *store.Record, f *resource.Function) {
 	if deref(conf.PackageType) == "Image" {
 		c.unsupported(rec, "PackageType", "container images are not run: calls of the function fail; give its source with --function "+rec.Source.LogicalID+"=DIR")
 	}
+	if l := conf.LoggingConfig; l != nil && (deref(l.LogFormat) == "JSON" || deref(l.LogGroup) != "/aws/lambda/"+deref(conf.FunctionName)) {
+		c.unsupported(rec, "LoggingConfig", "output goes to /aws/lambda/"+deref(conf.FunctionName)+" as it is written, whatever its level")
+	}
 	if conf.DurableConfig != nil {
 		c.unsupported(rec, "DurableConfig", "executions do not outlive their invocation")
 	}

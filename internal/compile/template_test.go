@@ -108,6 +108,7 @@ Resources:
       Handler: index.handler
       Role: arn:aws:iam::123456789012:role/hello
       VpcConfig: {SubnetIds: [subnet-1], SecurityGroupIds: [sg-1]}
+      LoggingConfig: {LogFormat: JSON, ApplicationLogLevel: FATAL}
       Code: {S3Bucket: elsewhere, S3Key: code.zip}
   HelloV1: {Type: AWS::Lambda::Version, Properties: {FunctionName: !Ref Hello}}
   HelloLive:
@@ -206,7 +207,7 @@ func TestTemplateServes(t *testing.T) {
 
 	c, snapshot := b.compile()
 	got := codes(c.findings)
-	for _, want := range []string{"unsupported-property Resources.Absent.Properties.VpcConfig", "unsupported-property Resources.Site.Properties.CorsConfiguration"} {
+	for _, want := range []string{"unsupported-property Resources.Absent.Properties.VpcConfig", "unsupported-property Resources.Absent.Properties.LoggingConfig", "unsupported-property Resources.Site.Properties.CorsConfiguration"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("findings of compile lack %q:\n%s", want, got)
 		}

@@ -19,6 +19,14 @@ func (d *deployment) unknown(res *cloudformation.Resource) {
 	if res.Type == "AWS::CDK::Metadata" {
 		return // analytics of the CDK: it makes nothing on AWS either (facts: cloudformation 4)
 	}
+	if strings.HasPrefix(res.Type, "AWS::Serverless::") {
+		// With SAM's transform, a template is not read as one of CloudFormation.
+		text := "Template format error: Unrecognized resource types: [" + res.Type + "]"
+		d.found = append(d.found, diag.Finding{
+			Code: diag.InvalidTemplate, Severity: diag.Error, Path: "Resources." + res.LogicalID, Position: res.Position, Message: text,
+			Fixes: []string{"add Transform: " + template.SAMTransform}, AWSError: &diag.AWSError{Code: "ValidationError", Status: 400, Message: text}})
+		return
+	}
 	d.found = append(d.found, diag.Finding{
 		Code: diag.UnsupportedResourceType, Severity: diag.Warning, Path: "Resources." + res.LogicalID, Position: res.Position,
 		Message: fmt.Sprintf("%s is left out: Foregate does not make %s", res.LogicalID, res.Type),

@@ -81,6 +81,14 @@ Resources:
 	}
 }
 
+// TestServerless: types of SAM mean nothing without its transform.
+func TestServerless(t *testing.T) {
+	out := deploy(t, allServices(), "Resources: {F: {Type: AWS::Serverless::Function, Properties: {Handler: x}}}")
+	if out.Stack != nil || !strings.Contains(messages(out.Findings), "Unrecognized resource types: [AWS::Serverless::Function]") {
+		t.Errorf("%s", show(out.Findings))
+	}
+}
+
 // TestBucketLogging: a template may leave out what the API requires (AWS::S3::Bucket LoggingConfiguration).
 func TestBucketLogging(t *testing.T) {
 	mustDeploy(t, allServices(), `
