@@ -99,6 +99,8 @@ func endpointConfiguration(c *apigateway.EndpointConfiguration) (*apigateway.End
 		return nil, bad("EndpointConfiguration.Types", "REGIONAL Configuration and EDGE Configuration cannot be both DISABLED.")
 	case len(c.Types) > 1:
 		return nil, bad("EndpointConfiguration.Types", "Cannot create an api with multiple Endpoint Types.")
+	case !slices.Contains([]string{"EDGE", "REGIONAL", "PRIVATE"}, c.Types[0]):
+		return nil, bad("EndpointConfiguration.Types", "Invalid EndpointTypes specified. Valid options are REGIONAL,EDGE,PRIVATE") // test_update_rest_api_ip_address_type
 	}
 	private := out.Types[0] == "PRIVATE"
 	if private && deref(c.IpAddressType) == "ipv4" {

@@ -237,6 +237,15 @@ func TestDeploymentNeedsMethods(t *testing.T) {
 	}
 }
 
+// TestEndpointType: the vectors have the text for an update (test_update_rest_api_ip_address_type/update-rest-api-wrong-type).
+func TestEndpointType(t *testing.T) {
+	w := newWorld(t)
+	_, err := w.CreateRestApi(w.ctx, &apigateway.CreateRestApiInput{Name: new("x"), EndpointConfiguration: &apigateway.EndpointConfiguration{Types: []string{"wrong"}}})
+	if e := awsapi.AsError(err); e == nil || e.Message != "Invalid EndpointTypes specified. Valid options are REGIONAL,EDGE,PRIVATE" {
+		t.Errorf("got %v", err)
+	}
+}
+
 func FuzzPatch(f *testing.F) {
 	f.Add("replace", "/name", "x")
 	f.Add("add", "/~1pets/GET/throttling/rateLimit", "5")
