@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/foregate/foregate/internal/diag"
+	"github.com/foregate/foregate/internal/resource"
 )
 
 // TestAbsent deploys templates with types that Foregate does not make: the rest of them is made.
@@ -95,4 +96,33 @@ func TestBucketLogging(t *testing.T) {
 Resources:
   Own: {Type: AWS::S3::Bucket, Properties: {LoggingConfiguration: {LogFilePrefix: p}}}
   Other: {Type: AWS::S3::Bucket, Properties: {LoggingConfiguration: {DestinationBucketName: !Ref Own}}}`)
+}
+
+// TestBucketACL: a public list needs ACLs and no block of public ones (S3 API reference, CreateBucket).
+func TestBucketACL(t *testing.T) {
+	const writer = ", OwnershipControls: {Rules: [{ObjectOwnership: ObjectWriter}]}"
+	bucket := func(properties string) string {
+		return "Resources: {B: {Type: AWS::S3::Bucket, Properties: {BucketName: my-bucket" + properties + "}}}"
+	}
+	for _, tt := range []struct{ properties, want string }{
+		{", AccessControl: PublicRead", "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting"},
+		{", AccessControl: PublicRead" + writer, "Bucket cannot have public ACLs set with BlockPublicAccess enabled"},
+		{", AccessControl: PublicRead, PublicAccessBlockConfiguration: {BlockPublicAcls: false}" + writer, ""},
+		{", AccessControl: LogDeliveryWrite" + writer, ""},
+		{", AccessControl: Private", ""},
+	} {
+		out := deploy(t, allServices(), bucket(tt.properties))
+		if (out.Stack != nil) != (tt.want == "") || !strings.Contains(messages(out.Findings), tt.want) {
+			t.Errorf("%s: %s, want %q", tt.properties, show(out.Findings), tt.want)
+		}
+		if tt.want != "" && !strings.HasPrefix(out.Findings[0].Path, "Resources.B.Properties") {
+			t.Errorf("%s: at %s", tt.properties, out.Findings[0].Path)
+		}
+	}
+	s := allServices()
+	mustDeploy(t, s, bucket(", AccessControl: PublicRead, PublicAccessBlockConfiguration: {BlockPublicAcls: false}"+writer))
+	mustDeploy(t, s, bucket(writer))
+	if b, _ := resource.Buckets.Get(s.Env.Store.Read(t.Context()), resource.Global, "my-bucket"); b.ACL != "" {
+		t.Errorf("after the update the list is %q", b.ACL)
+	}
 }

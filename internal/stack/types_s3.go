@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -150,8 +151,11 @@ func createBucket(ctx context.Context, r *request) (made, error) {
 		in.CreateBucketConfiguration = &s3.CreateBucketConfiguration{LocationConstraint: &region}
 	}
 	if acl := r.text("AccessControl"); acl != "" {
-		in.ACL = new(cannedACL(acl))
 		in.ObjectOwnership = r.ownership()
+		// A public list is set when the block of public access is off.
+		if block := r.props.Get("PublicAccessBlockConfiguration"); in.ObjectOwnership == nil || block == nil || strings.EqualFold(text(block, "BlockPublicAcls"), "true") {
+			in.ACL = new(cannedACL(acl))
+		}
 	}
 	if _, err := call[s3.CreateBucketOutput](ctx, s3.Service, r.S3, "CreateBucket", in); err != nil {
 		return made{}, err
@@ -220,6 +224,10 @@ func configureBucket(ctx context.Context, r *request, name string) (made, error)
 		if _, err := call[s3.PutBucketTaggingOutput](ctx, s3.Service, r.S3, "PutBucketTagging", &s3.PutBucketTaggingInput{Bucket: &name, Tagging: tagging}); err != nil {
 			return made{}, err
 		}
+	}
+	acl := cmp.Or(r.text("AccessControl"), "Private")
+	if _, err := call[s3.PutBucketAclOutput](ctx, s3.Service, r.S3, "PutBucketAcl", &s3.PutBucketAclInput{Bucket: &name, ACL: new(cannedACL(acl))}); err != nil {
+		return made{}, err
 	}
 	region := awsapi.CallFrom(ctx).Region
 	return made{name, bucketAttributes(name, region)}, nil

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/foregate/foregate/internal/awsapi"
@@ -100,7 +101,14 @@ func checkACL(acl, ownership *string) error {
 	if o := deref(ownership); o == "" || o == "BucketOwnerEnforced" {
 		return refuse(problem{400, "InvalidBucketAclWithObjectOwnership", "ACL"}, "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting", "new buckets have that setting unless another one is given", "grant access with a bucket policy")
 	}
+	if publicACL(acl) { // aws/aws-sdk 565: "If you try to create a bucket with a public ACL, the request will fail"
+		return refuse(problem{400, "InvalidBucketAclWithBlockPublicAccessError", "ACL"}, "Bucket cannot have public ACLs set with BlockPublicAccess enabled", "new buckets block public access", "set BlockPublicAcls to false first, or grant access with a bucket policy")
+	}
 	return nil
+}
+
+func publicACL(acl *string) bool {
+	return slices.Contains([]string{"public-read", "public-read-write", "authenticated-read"}, deref(acl))
 }
 
 // DeleteBucket deletes an empty bucket.

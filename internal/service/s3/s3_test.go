@@ -79,6 +79,13 @@ func TestCreateBucket(t *testing.T) {
 	wantError(t, "name", err, 400, "InvalidBucketName", "The specified bucket is not valid.")
 	_, err = s.CreateBucket(in("us-east-1"), &s3.CreateBucketInput{Bucket: new("acl-b"), ACL: new("public-read")})
 	wantError(t, "acl", err, 400, "InvalidBucketAclWithObjectOwnership", "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting")
+	_, err = s.CreateBucket(in("us-east-1"), &s3.CreateBucketInput{Bucket: new("acl-b"), ACL: new("public-read"), ObjectOwnership: new("ObjectWriter")})
+	wantError(t, "public acl", err, 400, "InvalidBucketAclWithBlockPublicAccessError", "Bucket cannot have public ACLs set with BlockPublicAccess enabled")
+	if _, err = s.CreateBucket(in("us-east-1"), &s3.CreateBucketInput{Bucket: new("acl-b"), ObjectOwnership: new("ObjectWriter")}); err != nil {
+		t.Error(err)
+	}
+	_, err = s.PutBucketAcl(in("us-east-1"), &s3.PutBucketAclInput{Bucket: new("acl-b"), ACL: new("public-read")})
+	wantError(t, "blocked acl", err, 403, "AccessDenied", "blocked by the BlockPublicAcls block public access setting.")
 	_, err = s.HeadBucket(in("us-east-1"), &s3.HeadBucketInput{Bucket: new("none-b")})
 	wantError(t, "head", err, 404, "NoSuchBucket", "The specified bucket does not exist")
 }

@@ -312,6 +312,10 @@ func (s *Service) PutBucketAcl(ctx context.Context, in *s3.PutBucketAclInput) (*
 	if enforced && deref(in.ACL) != "private" {
 		return nil, refuse(problem{400, "AccessControlListNotSupported", "ACL"}, "The bucket does not allow ACLs", "its object ownership is BucketOwnerEnforced", "grant access with a bucket policy")
 	}
+	if p := b.PublicAccess; p != nil && deref(p.BlockPublicAcls) && publicACL(in.ACL) {
+		return nil, refuse(problem{403, "AccessDenied", "ACL"}, "User: "+awsapi.CallFrom(ctx).Caller.ARN+" is not authorized to perform: s3:PutBucketAcl on resource: \""+bucketARN(b)+
+			"\" because public access control lists (ACLs) are blocked by the BlockPublicAcls block public access setting.", "new buckets block public access", "set BlockPublicAcls to false first, or grant access with a bucket policy")
+	}
 	return &s3.PutBucketAclOutput{}, s.change(ctx, in.Bucket, func(b *resource.Bucket) {
 		if b.ACL = deref(in.ACL); b.ACL == "private" {
 			b.ACL = ""
