@@ -36,5 +36,5 @@ func (d *deployment) systemsManager(t *cloudformation.Template, name string) (st
 	if rest, ok := strings.CutPrefix(name, "/cdk-bootstrap/"); ok && strings.HasSuffix(rest, "/version") {
 		return bootstrapVersion, nil
 	}
-	return "", errors.New("Foregate has no Systems Manager")
+	return "", errors.New("there is no Systems Manager in Foregate")
 }
