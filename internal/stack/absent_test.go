@@ -115,7 +115,7 @@ func TestBucketACL(t *testing.T) {
 		if (out.Stack != nil) != (tt.want == "") || !strings.Contains(messages(out.Findings), tt.want) {
 			t.Errorf("%s: %s, want %q", tt.properties, show(out.Findings), tt.want)
 		}
-		if tt.want != "" && !strings.HasPrefix(out.Findings[0].Path, "Resources.B.Properties") {
+		if tt.want != "" && out.Findings[0].Path != "Resources.B.Properties.AccessControl" {
 			t.Errorf("%s: at %s", tt.properties, out.Findings[0].Path)
 		}
 	}

@@ -34,6 +34,7 @@ var s3Types = map[string]*resourceType{
 			"WebsiteConfiguration.ErrorDocument":                                  "ErrorDocument.Key",
 			"RoutingRule.RedirectRule":                                            "Redirect",
 			"RoutingRule.RoutingRuleCondition":                                    "Condition",
+			"CreateBucketRequest.AccessControl":                                   "ACL",
 		}},
 		create: createBucket, update: updateBucket,
 		delete: func(ctx context.Context, s *Services, old resource.StackResource) error {
