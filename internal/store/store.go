@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -92,17 +93,33 @@ var recordsBucket = []byte("records")
 // Open opens or makes the store in the file at path. Every kind that may be in it needs its decoder; a record of an
 // unknown kind is an error, since dropping it would lose what was acknowledged.
 func Open(path string, now func() time.Time, decoders ...Decoder) (*Store, error) {
-	db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: 2 * time.Second})
+	s, err := open(path, now, decoders)
 	if errors.Is(err, bolterrors.ErrTimeout) {
 		return nil, fmt.Errorf("open store %q: another process holds it", path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open store %q: %w", path, err)
 	}
-	s := Memory(now)
+	return s, nil
+}
+
+// open opens and reads the file. The library panics, or reads beyond the end of what it has mapped, where the pages of a
+// damaged file lead to the wrong place. What it holds then is left as it is, since its locks are too.
+func open(path string, now func() time.Time, decoders []Decoder) (s *Store, err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if p := recover(); p != nil {
+			s, err = nil, fmt.Errorf("the file is damaged: restore a copy of it, or move it away to begin anew (%v)", p)
+		}
+	}()
+	db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: 2 * time.Second})
+	if err != nil {
+		return nil, err
+	}
+	s = Memory(now)
 	s.db = db
 	if err := s.load(decoders); err != nil {
-		return nil, errors.Join(fmt.Errorf("load store %q: %w", path, err), db.Close())
+		return nil, errors.Join(err, db.Close())
 	}
 	return s, nil
 }
