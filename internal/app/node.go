@@ -51,6 +51,8 @@ type Options struct {
 	ProxyPassthrough bool
 	// Explanations turns on the header Foregate-Explain.
 	Explanations bool
+	// Strangers is set for a node that others than its operator reach: it tells them neither its hosts nor its keys.
+	Strangers bool
 	// FunctionLog gets the lines that functions print; Answered each answered request. Both may be nil.
 	FunctionLog func(lambda.LogLine)
 	Answered    func(front.Answered)
@@ -160,6 +162,9 @@ func (n *Node) openDataPlane() (err error) {
 	}
 	if n.opts.Explanations {
 		fo.Explain = n.explain
+	}
+	if fo.Terse = n.opts.Strangers; fo.Terse {
+		fo.Landing = nil
 	}
 	n.front = front.New(fo)
 	return nil

@@ -48,7 +48,7 @@ func runServe(ctx context.Context, f *sourceFlags, listen, data string, streams 
 	}
 	defer ln.Close()
 	term := &terminal{w: streams.Err, color: streams.ErrColor}
-	opts.Listen, opts.Data = ln.Addr().String(), data
+	opts.Listen, opts.Data, opts.Strangers = ln.Addr().String(), data, true
 	opts.FunctionLog, opts.Log = term.function, term.logf
 	n, err := NewNode(opts)
 	if err != nil {
