@@ -34,6 +34,23 @@ func (g *regionCompiler) stageFindings(rec *store.Record, st *apigateway.Stage) 
 	if text(st.WebAclArn) != "" {
 		g.ignored(g.path(rec, "WebAclArn"), "the web ACL is not evaluated: every request passes")
 	}
+	g.logFindings(rec, st)
+}
+
+// logFindings say where the logs of a stage are to be found here. They change no answer, so they are notes.
+func (g *regionCompiler) logFindings(rec *store.Record, st *apigateway.Stage) {
+	note := func(path, message string) {
+		g.once(diag.Finding{Code: diag.UnsupportedProperty, Severity: diag.Info, Path: g.path(rec, path), Message: message})
+	}
+	if l := st.AccessLogSettings; l != nil && text(l.DestinationArn) != "" {
+		note("AccessLogSetting", "lines of the access log are printed where Foregate runs, and do not go to "+text(l.DestinationArn))
+	}
+	for _, m := range st.MethodSettings {
+		if level := text(m.LoggingLevel); level == "INFO" || level == "ERROR" {
+			note("MethodSettings", "execution logs are not written: foregate explain shows what they would say")
+			return
+		}
+	}
 }
 
 func (g *regionCompiler) domainFindings(rec *store.Record, v *apigateway.DomainName) {
