@@ -35,6 +35,7 @@ var s3Types = map[string]*resourceType{
 			"RoutingRule.RedirectRule":                                            "Redirect",
 			"RoutingRule.RoutingRuleCondition":                                    "Condition",
 			"CreateBucketRequest.AccessControl":                                   "ACL",
+			"CreateBucketRequest.BucketName":                                      "Bucket",
 		}},
 		create: createBucket, update: updateBucket,
 		delete: func(ctx context.Context, s *Services, old resource.StackResource) error {
