@@ -100,6 +100,8 @@ func TestDistributionRefusals(t *testing.T) {
 		{"port", []string{`"HTTPSPort":443`, `"HTTPSPort":444`}, refusal{code: "InvalidArgument", path: origin + ".CustomOriginConfig.HTTPSPort"}},
 		{"read timeout", []string{`"HTTPPort":80`, `"HTTPPort":80,"OriginReadTimeout":121`}, refusal{code: "InvalidOriginReadTimeout", status: 400, path: origin + ".CustomOriginConfig.OriginReadTimeout"}},
 		{"keep-alive", []string{`"HTTPPort":80`, `"HTTPPort":80,"OriginKeepaliveTimeout":0`}, refusal{code: "InvalidOriginKeepaliveTimeout", status: 400}},
+		{"a custom header's name with a line end", []string{custom, custom + `,"CustomHeaders":{"Quantity":1,"Items":[{"HeaderName":"X-A: 1\r\nX-B","HeaderValue":"x"}]}`}, refusal{code: "InvalidArgument", path: origin + ".CustomHeaders.Items[0].HeaderName"}},
+		{"a custom header's value with a line end", []string{custom, custom + `,"CustomHeaders":{"Quantity":1,"Items":[{"HeaderName":"X-A","HeaderValue":"x\r\nX-B: 1"}]}`}, refusal{code: "InvalidArgument", path: origin + ".CustomHeaders.Items[0].HeaderValue"}},
 		{"Host as a custom header", []string{custom, custom + `,"CustomHeaders":{"Quantity":1,"Items":[{"HeaderName":"Host","HeaderValue":"x"}]}`}, refusal{code: "InvalidArgument", path: origin + ".CustomHeaders.Items[0].HeaderName"}},
 		{"OAC that is not there", []string{custom, custom + `,"OriginAccessControlId":"E1"`}, refusal{code: "InvalidOriginAccessControl", path: origin + ".OriginAccessControlId"}},
 		{"OAC and OAI", []string{custom, `"OriginAccessControlId":"E1","S3OriginConfig":{"OriginAccessIdentity":"origin-access-identity/cloudfront/E2"}`, "api.example.com", "b.s3.amazonaws.com"}, refusal{code: "IllegalOriginAccessConfiguration", status: 400, path: origin}},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/foregate/foregate/internal/awsapi/cloudfront"
 	"github.com/foregate/foregate/internal/diag"
+	"github.com/foregate/foregate/internal/http1"
 	"github.com/foregate/foregate/internal/resource"
 	"github.com/foregate/foregate/internal/store"
 )
@@ -96,9 +97,10 @@ func checkOrigin(r store.Reader, o *cloudfront.Origin, at string) error {
 	case !originDomain.MatchString(domain) || len(domain) > 253: // github laurilehmijoki/s3_website 83
 		return badDomain(at, domain, "The parameter origin name must be a domain name.")
 	}
-	if p := deref(o.OriginPath); p != "" && (!strings.HasPrefix(p, "/") || strings.HasSuffix(p, "/") || len(p) > 255) {
+	if p := deref(o.OriginPath); p != "" && (!strings.HasPrefix(p, "/") || strings.HasSuffix(p, "/") || len(p) > 255 ||
+		strings.ContainsFunc(p, func(c rune) bool { return c <= ' ' || c >= 0x7f })) {
 		return refuse(cloudfront.ErrCodeInvalidArgument, at+".OriginPath", "The parameter OriginPath is invalid.", diag.Finding{ // text: our words
-			Doc: docOriginDomain, Because: []string{fmt.Sprintf("%q: an origin path begins with / and does not end with one", p)}})
+			Doc: docOriginDomain, Because: []string{fmt.Sprintf("%q: an origin path begins with /, does not end with one, and has no spaces", p)}})
 	}
 	if err := checkOriginKind(o, at); err != nil {
 		return err
@@ -198,6 +200,9 @@ func checkOriginHeaders(o *cloudfront.Origin, at string) error {
 			return refuse(cloudfront.ErrCodeInvalidArgument, path, fmt.Sprintf("The parameter HeaderName contains %s that is not allowed.", deref(h.HeaderName)), diag.Finding{ // text: our words
 				Because: []string{"CloudFront does not send this header as an origin custom header"}, Fixes: fixes})
 		}
+		if err := checkField(deref(h.HeaderName), deref(h.HeaderValue), indexed(at+".Items", i)+".Header"); err != nil {
+			return err
+		}
 		if len(name) > 256 || len(deref(h.HeaderValue)) > 1783 {
 			return invalid(path, "The parameter HeaderName or HeaderValue is too long.", "a name has at most 256 characters, a value 1,783") // text: our words
 		}
@@ -205,6 +210,18 @@ func checkOriginHeaders(o *cloudfront.Origin, at string) error {
 	}
 	if total > 10240 {
 		return invalid(at, "The origin custom headers are too long.", "all names and values together have at most 10,240 characters") // text: our words
+	}
+	return nil
+}
+
+// checkField wants a field that can be sent (rfc9110 5.1, 5.5). Name and value have paths that begin with at. The value is not
+// shown: it may be a secret.
+func checkField(name, value, at string) error {
+	if !http1.ValidName(name) {
+		return invalid(at+"Name", "The parameter HeaderName contains invalid characters.", fmt.Sprintf("%q is no header name: letters, digits and !#$%%&'*+-.^_`|~", name)) // text: our words
+	}
+	if !http1.ValidValue(value) {
+		return invalid(at+"Value", "The parameter HeaderValue contains invalid characters.", noLineEnds) // text: our words
 	}
 	return nil
 }

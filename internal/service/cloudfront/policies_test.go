@@ -130,6 +130,8 @@ func TestResponseHeadersPolicyRefusals(t *testing.T) {
 		{"method", strings.Replace(cors, `"GET"`, `"TRACE"`, 1), refusal{code: "InvalidArgument", path: front + ".CorsConfig.AccessControlAllowMethods.Items[0]"}},
 		{"10 custom headers", custom(10), refusal{}},
 		{"11 custom headers", custom(11), refusal{code: "TooManyCustomHeadersInResponseHeadersPolicy", status: 400, path: front + ".CustomHeadersConfig"}},
+		{"a custom header's name with a space", strings.Replace(custom(1), `"a"`, `"a b"`, 1), refusal{code: "InvalidArgument", path: front + ".CustomHeadersConfig.Items[0].Header"}},
+		{"a custom header's value with a line end", strings.Replace(custom(1), `"b"`, `"b\r\nX: 1"`, 1), refusal{code: "InvalidArgument", path: front + ".CustomHeadersConfig.Items[0].Value"}},
 		{"10 removed headers", remove("X-Powered-By", 10), refusal{}},
 		{"11 removed headers", remove("X-Powered-By", 11), refusal{code: "TooManyRemoveHeadersInResponseHeadersPolicy", status: 400, path: front + ".RemoveHeadersConfig"}},
 		{"header that stays", remove("Via", 1), refusal{code: "InvalidArgument", path: front + ".RemoveHeadersConfig.Items[0].Header"}},

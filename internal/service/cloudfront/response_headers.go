@@ -10,6 +10,7 @@ import (
 	"github.com/foregate/foregate/internal/awsapi/cloudfront"
 	"github.com/foregate/foregate/internal/diag"
 	"github.com/foregate/foregate/internal/edge"
+	"github.com/foregate/foregate/internal/http1"
 	"github.com/foregate/foregate/internal/resource"
 	"github.com/foregate/foregate/internal/store"
 )
@@ -203,11 +204,19 @@ func checkSecurityHeaders(c *cloudfront.ResponseHeadersPolicySecurityHeadersConf
 	if p := c.ReferrerPolicy; p != nil && !slices.Contains(referrer, deref(p.ReferrerPolicy)) {
 		return invalid(path+".ReferrerPolicy.ReferrerPolicy", "The parameter ReferrerPolicy is invalid.", fmt.Sprintf("%q is not one of %s", deref(p.ReferrerPolicy), strings.Join(referrer, ", ")))
 	}
+	if p := c.ContentSecurityPolicy; p != nil && !http1.ValidValue(deref(p.ContentSecurityPolicy)) {
+		return invalid(path+".ContentSecurityPolicy.ContentSecurityPolicy", "The parameter ContentSecurityPolicy contains invalid characters.", noLineEnds) // text: our words
+	}
+	if x := c.XSSProtection; x != nil && !http1.ValidValue(deref(x.ReportUri)) {
+		return invalid(path+".XSSProtection.ReportUri", "The parameter ReportUri contains invalid characters.", noLineEnds) // text: our words
+	}
 	if x := c.XSSProtection; x != nil && deref(x.ModeBlock) && deref(x.ReportUri) != "" {
 		return invalid(path+".XSSProtection", "The parameter XSSProtection is invalid.", "ModeBlock and ReportUri exclude each other")
 	}
 	return nil
 }
+
+const noLineEnds = "a header value has no line ends and no other control characters"
 
 func checkHeaderLists(c *cloudfront.ResponseHeadersPolicyConfig, path string) error {
 	if l := c.CustomHeadersConfig; l != nil {
@@ -217,6 +226,13 @@ func checkHeaderLists(c *cloudfront.ResponseHeadersPolicyConfig, path string) er
 		for i, h := range l.Items {
 			if deref(h.Header) == "" {
 				return missingArgument(indexed(path+".CustomHeadersConfig.Items", i) + ".Header")
+			}
+			if !http1.ValidName(deref(h.Header)) {
+				return invalid(indexed(path+".CustomHeadersConfig.Items", i)+".Header", "The parameter Header contains invalid characters.", // text: our words
+					fmt.Sprintf("%q is no header name", deref(h.Header)))
+			}
+			if !http1.ValidValue(deref(h.Value)) {
+				return invalid(indexed(path+".CustomHeadersConfig.Items", i)+".Value", "The parameter Value contains invalid characters.", noLineEnds) // text: our words
 			}
 		}
 	}
