@@ -46,15 +46,21 @@ func (c *compiler) distributions() {
 	}
 }
 
-// securityPolicy is what a security policy asks of a handshake: its oldest protocol (facts: cloudfront-dataplane 1). The ciphers
-// are the front's own. Nobody offers SSLv3 any more.
+// securityPolicy is what a security policy of CloudFront or API Gateway asks of a handshake: its oldest protocol (facts:
+// cloudfront-dataplane 1, apigateway 1). The ciphers are the front's own. Nobody offers SSLv3 any more.
 func securityPolicy(name string) *front.TLSPolicy {
 	oldest := map[string]uint16{
 		"SSLv3": tls.VersionTLS10, "TLSv1": tls.VersionTLS10, "TLSv1_2016": tls.VersionTLS10, "TLSv1.1_2016": tls.VersionTLS11,
 		"TLSv1.2_2018": tls.VersionTLS12, "TLSv1.2_2019": tls.VersionTLS12, "TLSv1.2_2021": tls.VersionTLS12, "TLSv1.2_2025": tls.VersionTLS12,
 		"TLSv1.3_2025": tls.VersionTLS13,
+		"TLS_1_0":      tls.VersionTLS10, "TLS_1_2": tls.VersionTLS12,
 	}[name]
-	if oldest == 0 {
+	switch {
+	case strings.HasPrefix(name, "SecurityPolicy_TLS13_1_3_"):
+		oldest = tls.VersionTLS13
+	case strings.HasPrefix(name, "SecurityPolicy_TLS13_1_2_"):
+		oldest = tls.VersionTLS12
+	case oldest == 0:
 		return nil
 	}
 	return &front.TLSPolicy{MinVersion: oldest}

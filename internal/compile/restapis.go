@@ -89,7 +89,7 @@ func (g *regionCompiler) names(h message.Handler, endpoints []front.Endpoint) {
 	}
 	for rec, d := range resource.GatewayDomains.All(g.view, g.region) {
 		v := d.Value
-		site := front.Site{Handler: h, Service: service, Certificate: g.certificates[domainCertificate(v)]}
+		site := front.Site{Handler: h, Service: service, Certificate: g.certificates[domainCertificate(v)], TLS: securityPolicy(deref(v.SecurityPolicy))}
 		g.claim(g.front.Alias(*v.DomainName, site), g.path(rec, "DomainName"))
 		if target := text(v.DistributionDomainName); target != "" {
 			// An edge-optimized domain's target is a CloudFront of AWS's, which leads to the API.
