@@ -164,7 +164,8 @@ func (f *Front) speak(ctx context.Context, raw net.Conn, v *visit) {
 	if err != nil {
 		return
 	}
-	o := http1.Options{Scheme: "http", Client: http1.ClientAddr(v.conn.nc)}
+	// Twice CloudFront's limit: CloudFront refuses a long head by itself, with 494.
+	o := http1.Options{Scheme: "http", Client: http1.ClientAddr(v.conn.nc), MaxHead: 64 << 10}
 	h2 := first == sniffPreface
 	var tc *tls.Conn
 	if first == sniffTLS {
