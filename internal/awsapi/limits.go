@@ -23,6 +23,10 @@ const (
 	defaultElements = 200_000
 )
 
+// maxForm is the most bytes of a form. It is read before anybody knows who sends it, so it is bounded well below a deployment
+// package; Lambda's Invoke with a form's content type, as curl sends it, still fits.
+const maxForm = 8 << 20
+
 func (l Limits) fill() Limits {
 	if l.Body <= 0 {
 		l.Body = defaultBody

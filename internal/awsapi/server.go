@@ -96,7 +96,7 @@ func (s *Server) route(req *message.Request) (*incoming, *Match, *Error) {
 	read := false
 	params := req.Query
 	if isForm(req) && req.Method == http.MethodPost {
-		if err := in.read(limits.Body, ""); err != nil {
+		if err := in.read(min(limits.Body, maxForm), ""); err != nil {
 			return nil, nil, err
 		}
 		read = true

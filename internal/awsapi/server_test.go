@@ -332,6 +332,28 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// A form is read before its sender is known: what is more than any operation needs is not kept.
+func TestFormIsBounded(t *testing.T) {
+	server, _ := newServer()
+	body := &counted{}
+	r := request("sts", "POST", "/", "Action=GetCallerIdentity&Version=2011-06-15", nil)
+	r.Body, r.ContentLength = body, -1
+	if resp := server.Serve(t.Context(), r); resp.Status != 413 || body.n > 9<<20 {
+		t.Errorf("status %d after %d bytes", resp.Status, body.n)
+	}
+}
+
+// counted is a body without end.
+type counted struct{ n int }
+
+func (c *counted) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = 'a'
+	}
+	c.n += len(p)
+	return len(p), nil
+}
+
 func TestRoutesWithoutSignature(t *testing.T) {
 	router := awsapi.NewRouter(allServices()...)
 	tests := []struct{ method, host, path, query, want string }{
