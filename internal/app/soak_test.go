@@ -137,7 +137,7 @@ func TestManyRequestsLeaveNothing(t *testing.T) {
 
 // Reloads under traffic: no request is lost, and nothing of the replaced plans stays.
 func TestReloadsUnderTraffic(t *testing.T) {
-	reloads := 200
+	reloads := 1000
 	if testing.Short() {
 		reloads = 20
 	}
