@@ -3,6 +3,7 @@ package edge
 import (
 	"context"
 	"errors"
+	"strconv"
 	"time"
 
 	"github.com/foregate/foregate/internal/message"
@@ -198,6 +199,9 @@ func (x *exchange) fetch() (phase, Reason) {
 	x.res.timing.fetched(x.svc.effects.Now().Sub(s.started))
 	if err != nil || res == nil {
 		return x.fetchFailed(err)
+	}
+	if x.hop != nil {
+		x.verdict = strconv.Itoa(res.Status) + " from " + s.request.Origin.Domain
 	}
 	if x.failsOver(res.Status) {
 		if res.Body != nil {
