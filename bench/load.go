@@ -88,7 +88,7 @@ func (b *bench) h2load(p *process, s scenario) []string {
 var (
 	wrkResult    = regexp.MustCompile(`RESULT (\d+) (\d+) (\d+) (\d+)`)
 	h2loadCounts = regexp.MustCompile(`requests: \d+ total, \d+ started, (\d+) done, (\d+) succeeded, (\d+) failed, (\d+) errored`)
-	h2loadStatus = regexp.MustCompile(`status codes: (\d+) 2xx`)
+	h2loadStatus = regexp.MustCompile(`status codes: \d+ 2xx, (\d+) 3xx, (\d+) 4xx, (\d+) 5xx`)
 	h2loadBytes  = regexp.MustCompile(`\((\d+)\) data`)
 	h2loadTLS    = regexp.MustCompile(`TLS Protocol: TLSv1\.3[\s\S]*Application protocol: h2`)
 )
@@ -101,7 +101,7 @@ func parse(out []byte, s scenario) (counts, error) {
 		if c == nil || st == nil || d == nil || !h2loadTLS.Match(out) {
 			return n, fmt.Errorf("h2load gave no result, or not over HTTP/2 and TLS 1.3")
 		}
-		n = counts{number(st[1]), number(d[1]), number(c[3]) + number(c[4]) + number(c[1]) - number(st[1])}
+		n = counts{number(c[1]), number(d[1]), number(c[3]) + number(c[4]) + number(st[1]) + number(st[2]) + number(st[3])}
 	} else {
 		m := wrkResult.FindSubmatch(out)
 		if m == nil {
