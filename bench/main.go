@@ -142,7 +142,7 @@ func (b *bench) scenario(ctx context.Context, s scenario, servers []server) (row
 		return nil, err
 	}
 	defer o.stop()
-	servers = slices.DeleteFunc(slices.Clone(servers), func(srv server) bool { return slices.Contains(s.without, srv.name) })
+	servers = slices.DeleteFunc(slices.Clone(servers), func(srv server) bool { return s.only != "" && s.only != srv.name })
 	rows = make([]row, len(servers))
 	if s.start != nil { // measures starts, so nothing may run before
 		for range b.rounds {

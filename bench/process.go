@@ -27,7 +27,7 @@ type process struct {
 	host       string // the Host to ask for
 	origin     string
 	logs       []string
-	began      time.Time // when the first process was started
+	began      time.Time // when the server was started
 }
 
 // spawn starts a command on a core, with its output in a file of the scratch folder.

@@ -101,6 +101,9 @@ func (r *report) table(out *strings.Builder, without string, cell func(all []row
 	}
 	out.WriteString(rule + "\n")
 	for _, rr := range r.rows {
+		if without != "" && rr.scenario.only != "" {
+			continue // nobody to compare with
+		}
 		fmt.Fprintf(out, "| %s, %s |", rr.scenario.title, rr.scenario.unit)
 		for _, s := range r.servers {
 			if s.name == without {

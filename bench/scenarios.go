@@ -23,8 +23,8 @@ type scenario struct {
 	hit               bool   // the origin must not be asked
 	connections       int
 	behaviors         []string
-	extra, once       bool     // extra: runs only by name; once: one round is enough
-	without           []string // servers that it does not apply to
+	extra, once       bool   // extra: runs only by name; once: one round is enough
+	only              string // the server that it applies to, when it is but one
 	measure           func(ctx context.Context, b *bench, p *process, s scenario) (value, error)
 	start             func(ctx context.Context, b *bench, srv server) (value, error)
 }
@@ -75,8 +75,12 @@ func scenarios() []scenario {
 		pass("500", clear1, "", "500 bytes, HTTP/1.1"),
 		big, many, handshake, resumed, idle,
 		{
-			name: "start", title: "start to first answer (Foregate: the example template)", unit: "ms", size: "1k", path: "/hit/1k",
-			without: []string{"foregate-serve"}, start: firstAnswer,
+			name: "start", title: "start to first answer, the configuration of these benchmarks", unit: "ms", size: "1k", path: "/hit/1k",
+			start: firstAnswer,
+		},
+		{
+			name: "start-example", title: "start to first answer, `examples/orders/fixed.yaml`, with its Python function", unit: "ms",
+			size: "1k", only: "foregate-up", start: firstExample,
 		},
 		extra(pass("500", tls1, "-tls", "500 bytes, HTTP/1.1, TLS 1.3")),
 		extra(pass("500", tls2, "-h2", "500 bytes, HTTP/2, 16 streams")),

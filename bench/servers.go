@@ -242,6 +242,7 @@ func (b *bench) foregate(p *process, v values, args ...string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.began = time.Now() // again for serve: making its state before is no part of its start
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
