@@ -52,10 +52,8 @@ func newReport(ctx context.Context, b *bench, servers []server) *report {
 	fmt.Fprintf(&head, "Measured on %s; %s, %d cores; Linux %s; load average at the start %s.\n", time.Now().UTC().Format("2006-01-02 15:04 UTC"),
 		field("/proc/cpuinfo", "model name"), countCPUs(), release(), loadAverage())
 	fmt.Fprintf(&head, "Rounds of %d s, %d of them, the servers in turn; medians, with the least and the most. Foregate built with %s", b.seconds, b.rounds, runtime.Version())
-	for _, s := range servers {
-		if s.pkg != "" {
-			fmt.Fprintf(&head, "; %s %s", s.name, version(ctx, s.pkg))
-		}
+	for _, p := range packages() {
+		fmt.Fprintf(&head, "; %s %s", p, version(ctx, p))
 	}
 	head.WriteString(".\n")
 	if b.profile != "" {
