@@ -245,7 +245,12 @@ func answer(w http.ResponseWriter, h *http.Request, resp *message.Response) {
 
 // copyBody sends n bytes, or all if n is negative. A body of unknown length is flushed whenever more has to be waited for.
 func copyBody(w http.ResponseWriter, body io.Reader, n int64) error {
-	buf := make([]byte, 32<<10)
+	const most = 32 << 10
+	size := int64(most)
+	if n >= 0 {
+		size = min(n, most) // small answers are most answers, and a large buffer for each is most of their cost
+	}
+	buf := make([]byte, size)
 	ready, _ := body.(http1.Buffered)
 	flush := http.NewResponseController(w)
 	if n < 0 && (ready == nil || ready.Buffered() == 0) {
