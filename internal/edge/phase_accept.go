@@ -101,7 +101,7 @@ func (x *exchange) matchBehavior() (phase, Reason) {
 	return x.refuse(500, ReasonInternal, "no-behavior", x.plan.SourcePath)
 }
 
-// checkAccess applies the viewer protocol policy, the allowed methods and, in a later work, geo restriction and signed URLs.
+// checkAccess applies the viewer protocol policy and the allowed methods. Geo restriction and signed URLs belong here too.
 func (x *exchange) checkAccess() (phase, Reason) {
 	b := x.behavior
 	if x.viewer.Scheme == "http" {
