@@ -1,9 +1,9 @@
 // Package iam implements the API of AWS Identity and Access Management over the store.
 //
 // Start with Service, then the file of a resource: users.go, groups.go, roles.go, policies.go (managed), inline.go (inline
-// policies and attachments), keys.go. Policies are checked by package iam. The texts are those that IAM is quoted with in
-// public (moto's AWS-validated tests/test_iam, issues of boto3 and of the Terraform provider) unless a comment says
-// otherwise. The package must not decide with policies: compile makes the directory of identities.
+// policies and attachments), keys.go. Policies are checked by package iam. The texts are IAM's as remembered from
+// what is quoted in public: no recorded answer was compared, so treat them as unsourced unless a comment names a source. The
+// package must not decide with policies: compile makes the directory of identities.
 //
 // Not there: instance profiles, login profiles, MFA, server certificates, identity providers, the policy simulator; their
 // operations answer NotImplemented. Policies of AWS (arn:aws:iam::aws:policy/…) can be attached; package iam

@@ -90,7 +90,7 @@ func TestKeysOfTemplatesAreStable(t *testing.T) {
 	}
 }
 
-// The texts are IAM's, as moto's AWS-validated tests and public issues quote them.
+// The texts pin down what clients get; they are not compared with a recorded answer of IAM.
 func TestRefusals(t *testing.T) {
 	s, ctx := newService()
 	must[iam.CreateUserOutput](t, s, ctx, "CreateUser", &iam.CreateUserInput{UserName: new("bob")})

@@ -1,8 +1,8 @@
 // Package route53 implements the API of Amazon Route 53 over the store: hosted zones and their records.
 //
 // Start with Service; records.go has changes and lists of records, check.go the rules that a change batch must keep. Changes
-// are INSYNC at once. Texts are those that Route 53 is quoted with in public (moto, the Terraform provider, boto3 issues)
-// unless a comment says that they are ours. Not there: health checks, traffic policies, DNSSEC, query logging, reusable
+// are INSYNC at once. Texts are Route 53's as remembered from what is quoted in public: no recorded answer was
+// compared, so treat them as unsourced, and those that a comment calls ours as ours. Not there: health checks, traffic policies, DNSSEC, query logging, reusable
 // delegation sets; their operations answer NotImplemented.
 package route53
 
