@@ -167,12 +167,15 @@ func TestLeaderLeaves(t *testing.T) {
 	}
 	stream, first := NewStream(&source{Reader: bytes.NewReader(body)}, StreamOptions{Length: int64(len(body)), Limit: 1 << 20, Done: flight.Close})
 	flight.Share(&Object{Status: 200}, stream)
-	var wg sync.WaitGroup
-	for range 4 {
-		f, leader := c.Join([]byte("k"))
-		if leader {
+	// All join before one of them reads: whoever reads the body to its end closes the flight.
+	var followers [4]*Flight
+	for i := range followers {
+		if followers[i], leader = c.Join([]byte("k")); leader {
 			t.Fatal("two leaders")
 		}
+	}
+	var wg sync.WaitGroup
+	for _, f := range followers {
 		wg.Go(func() {
 			_, r, err := f.Wait(context.Background())
 			if r == nil || err != nil {
