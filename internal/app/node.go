@@ -51,6 +51,8 @@ type Options struct {
 	ProxyPassthrough bool
 	// Explanations turns on the header Foregate-Explain.
 	Explanations bool
+	// Root is the access key of the account's root; its zero value is test/test.
+	Root key
 	// Strangers is set for a node that others than its operator reach: it tells them neither its hosts nor its keys.
 	Strangers bool
 	// FunctionLog gets the lines that functions print; Answered each answered request. Both may be nil.
@@ -88,6 +90,9 @@ type Node struct {
 func NewNode(opts Options) (*Node, error) {
 	if opts.Log == nil {
 		opts.Log = func(string, ...any) {}
+	}
+	if opts.Root == (key{}) {
+		opts.Root = localRoot
 	}
 	n := &Node{opts: opts, objects: objects{opts: &opts, made: map[string]bucket.Objects{}}}
 	ctx, stop := context.WithCancel(context.Background())
@@ -151,7 +156,8 @@ func (n *Node) openDataPlane() (err error) {
 		return err
 	}
 	n.env = &compile.Env{
-		Region: n.opts.Region, Account: n.opts.Account, Now: time.Now, Functions: n.functions, Origins: n.origins,
+		Region: n.opts.Region, Account: n.opts.Account, RootKeyID: n.opts.Root.id, RootSecret: n.opts.Root.secret,
+		Now: time.Now, Functions: n.functions, Origins: n.origins,
 		Sessions: iam.NewSessions(time.Now), Objects: n.objects.of, Cache: cache.New(cacheBudget),
 		AccessLog: func(stage, line string) { n.opts.Log("access log of %s: %s", stage, line) },
 	}

@@ -19,7 +19,10 @@ func newServe(streams Streams) *cobra.Command {
 		Use: "serve [flags]", Short: "A node without a template: listener, certificates, store, AWS API",
 		Long: `Serve what the AWS API has made and will make. State is kept in --data.
 
-The node listens on one port. Its AWS API is open to whoever knows an access key: test/test is the account's root.`,
+The node listens on one port. Its AWS API is open to whoever has an access key. That of the account's root is made when the folder is
+new, and kept in DIR/root-credentials, which the AWS CLI and SDKs read:
+
+  AWS_SHARED_CREDENTIALS_FILE=DIR/root-credentials AWS_ENDPOINT_URL=http://ADDR aws sts get-caller-identity`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runServe(cmd.Context(), f, listen, data, streams) },
 	}
@@ -48,6 +51,11 @@ func runServe(ctx context.Context, f *sourceFlags, listen, data string, streams 
 	}
 	defer ln.Close()
 	term := &terminal{w: streams.Err, color: streams.ErrColor}
+	root, rootPath, err := rootKey(data)
+	if err != nil {
+		return &exit{exitUsage, err.Error()}
+	}
+	opts.Root = root
 	opts.Listen, opts.Data, opts.Strangers = ln.Addr().String(), data, true
 	opts.FunctionLog, opts.Log = term.function, term.logf
 	n, err := NewNode(opts)
@@ -55,7 +63,7 @@ func runServe(ctx context.Context, f *sourceFlags, listen, data string, streams 
 		return &exit{exitUsage, err.Error()}
 	}
 	defer n.Close()
-	fmt.Fprintf(streams.Err, "serving on %s, state in %s\n", opts.Listen, data)
+	fmt.Fprintf(streams.Err, "serving on %s, state in %s, the root's access key in %s\n", opts.Listen, data, rootPath)
 	writeEndpoints(streams.Err, n.Endpoints(), opts.Listen)
 	return n.Serve(ctx, ln)
 }

@@ -18,9 +18,12 @@ import (
 type Env struct {
 	// Region is where a stack goes unless it says otherwise; its API Gateway answers even when nothing is deployed.
 	Region, Account string
-	Now             func() time.Time
-	Functions       *lambda.Runtime
-	Origins         *origin.Client
+	// RootKeyID and RootSecret are the access key of the account's root; without an id there is none.
+	RootKeyID, RootSecret string
+
+	Now       func() time.Time
+	Functions *lambda.Runtime
+	Origins   *origin.Client
 	// Sessions are the temporary credentials of roles: of functions, and of STS.
 	Sessions *iam.Sessions
 	// Objects returns where the objects of a bucket are; the same at every call.

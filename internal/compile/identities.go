@@ -13,12 +13,6 @@ import (
 	"github.com/foregate/foregate/internal/store"
 )
 
-// The root key of the account: what AWS clients are given for anything that runs locally.
-const (
-	rootKeyID  = "test"
-	rootSecret = "test"
-)
-
 // Credentials of functions are good for functionSession; a worker is replaced before they end.
 const (
 	functionSession = 12 * time.Hour
@@ -95,8 +89,10 @@ func (c *compiler) identities() {
 	b := &identityBuilder{compiler: c, managed: map[string]*iam.Document{}, owned: map[resource.Owner][]iam.NamedPolicy{}}
 	b.policies()
 	d := &directory{keys: map[string]*iam.Identity{}, roles: map[string]*iam.Identity{}, users: map[string]*iam.Identity{}, sessions: c.env.Sessions}
-	d.keys[rootKeyID] = &iam.Identity{AccessKeyID: rootKeyID, Secret: rootSecret, Root: true,
-		Principal: iam.RootPrincipal(arn.Partition(c.env.Region), c.env.Account)}
+	if c.env.RootKeyID != "" {
+		d.keys[c.env.RootKeyID] = &iam.Identity{AccessKeyID: c.env.RootKeyID, Secret: c.env.RootSecret, Root: true,
+			Principal: iam.RootPrincipal(arn.Partition(c.env.Region), c.env.Account)}
+	}
 	groups := map[string][]string{}
 	for _, m := range resource.Memberships.All(c.view, resource.Global) {
 		groups[m.User] = append(groups[m.User], m.Group)

@@ -24,7 +24,7 @@ func compilerOf(t *testing.T, fill func(tx *store.Tx)) *compiler {
 	if _, err := s.Update(context.Background(), func(tx *store.Tx) error { fill(tx); return nil }); err != nil {
 		t.Fatal(err)
 	}
-	return &compiler{view: s.View(), env: &Env{Region: "us-east-1", Account: "123456789012", Now: identityTime, Sessions: iam.NewSessions(identityTime)}, front: front.NewBuilder(1)}
+	return &compiler{view: s.View(), env: &Env{Region: "us-east-1", Account: "123456789012", RootKeyID: "test", RootSecret: "test", Now: identityTime, Sessions: iam.NewSessions(identityTime)}, front: front.NewBuilder(1)}
 }
 
 const (

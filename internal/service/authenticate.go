@@ -26,7 +26,7 @@ const maxBuffered = 64 << 20
 // the signature, defaultRegion where it has none.
 //
 // Whoever has a valid key may call every operation: no policy is asked on the control plane. Keys of users are as good
-// here as the root key test/test; policies count where requests are served (APIs, buckets, function URLs). directory
+// here as the root key; policies count where requests are served (APIs, buckets, function URLs). directory
 // returns the identities of the moment.
 func NewAuthenticator(directory func() iam.Directory, account, defaultRegion string, now func() time.Time) Authenticate {
 	a := &authenticator{directory: directory, account: account, region: defaultRegion, now: now, verifiers: map[verifierKey]*sigv4.Verifier{}}
