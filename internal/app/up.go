@@ -237,7 +237,7 @@ func (t *terminal) answered(a front.Answered) {
 	}
 	parts := []string{time.Now().Format("15:04:05"), a.Method, a.Scheme + "://" + a.Host + trace.RedactTarget(a.Target), status}
 	for _, name := range []string{"x-amzn-ErrorType", "X-Cache"} {
-		if v := a.Response.Header.Get(name); v != "" && !slices.Contains(parts, v) {
+		if v := a.Response.Get(name); v != "" && !slices.Contains(parts, v) {
 			parts = append(parts, v)
 		}
 	}

@@ -8,34 +8,6 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// memoryBody reads a body that is in memory whole. Whoever can write it at once uses WriteTo or Bytes.
-type memoryBody struct{ b []byte }
-
-func newMemoryBody(b []byte) *memoryBody { return &memoryBody{b} }
-
-// Read implements io.Reader.
-func (m *memoryBody) Read(p []byte) (int, error) {
-	if len(m.b) == 0 {
-		return 0, io.EOF
-	}
-	n := copy(p, m.b)
-	m.b = m.b[n:]
-	return n, nil
-}
-
-// WriteTo implements io.WriterTo: one write for the whole body.
-func (m *memoryBody) WriteTo(w io.Writer) (int64, error) {
-	n, err := w.Write(m.b)
-	m.b = m.b[n:]
-	return int64(n), err
-}
-
-// Bytes returns what is left to read, for writers that send head and body together. It must not be changed.
-func (m *memoryBody) Bytes() []byte { return m.b }
-
-// Close implements io.Closer.
-func (m *memoryBody) Close() error { return nil }
-
 // compressor reads src and gives its compressed form. It works in the reader's goroutine.
 type compressor struct {
 	src  io.ReadCloser

@@ -15,7 +15,7 @@ func (x *exchange) applyConditions(o *cache.Object) {
 	h := x.req.Header
 	if x.notModified(o) {
 		x.res.status, x.res.memory, x.res.length = 304, nil, 0
-		x.res.header, x.res.owned = withoutContentFields(o.Header), true
+		x.res.header = withoutContentFields(o.Header())
 		return
 	}
 	value, ok := h.Lookup("Range")
@@ -31,13 +31,13 @@ func (x *exchange) applyConditions(o *cache.Object) {
 		return
 	case rangeUnsatisfiable:
 		x.res.status, x.res.memory, x.res.length = 416, nil, 0
-		x.res.header = append(withoutContentFields(o.Header), message.Field{Name: "Content-Range", Value: "bytes */" + strconv.Itoa(len(o.Body))})
+		x.res.header = append(withoutContentFields(o.Header()), message.Field{Name: "Content-Range", Value: "bytes */" + strconv.Itoa(len(o.Body))})
 	default:
 		x.res.status, x.res.memory, x.res.length = 206, o.Body[first:last+1], last+1-first
-		x.res.header = append(o.Header.Clone(), message.Field{Name: "Content-Range",
+		x.res.header = append(o.Header(), message.Field{Name: "Content-Range",
 			Value: "bytes " + strconv.FormatInt(first, 10) + "-" + strconv.FormatInt(last, 10) + "/" + strconv.Itoa(len(o.Body))})
 	}
-	x.res.owned, x.res.object = true, nil
+	x.res.object = nil
 	if x.res.status == 206 {
 		x.res.object = o
 	}

@@ -177,7 +177,7 @@ func (x *exchange) applyOriginHeaders(origin *Origin, shown, returned message.He
 
 // runOriginResponse runs the origin-response function on the answer of the origin.
 func (x *exchange) runOriginResponse(a *LambdaAssociation) (next phase, reason Reason, ok bool) {
-	shown := addLength(x.res.header, x.res.length)
+	shown := addLength(*x.fields(), x.res.length)
 	req := x.fetched.request.Request
 	ev := x.eventRequest(append(message.Header{{Name: "Host", Value: req.Host}}, req.Header...),
 		strings.TrimPrefix(req.Path, x.fetched.request.Origin.Path), req.Query)
@@ -197,8 +197,7 @@ func (x *exchange) runOriginResponse(a *LambdaAssociation) (next phase, reason R
 		x.res.xcache = xcacheError
 	}
 	if r.hasHeaders {
-		x.ownHeader()
-		x.res.header = mergeHeaders(x.res.header, r.headers)
+		x.res.header = mergeHeaders(*x.fields(), r.headers)
 	}
 	if r.hasBody {
 		x.discard()
@@ -212,7 +211,10 @@ func (x *exchange) runOriginResponse(a *LambdaAssociation) (next phase, reason R
 
 // runViewerResponse runs the viewer-response function, which may change headers only.
 func (x *exchange) runViewerResponse(a *LambdaAssociation) Reason {
-	all := slices.Concat(x.res.header, x.res.extra)
+	all := slices.Concat(*x.fields(), x.res.extra)
+	if x.res.after != nil {
+		all = x.res.after.Append(all)
+	}
 	shown := addLength(all, x.res.length)
 	ev := x.eventRequest(append(message.Header{{Name: "Host", Value: x.req.Host}}, x.req.Header...), x.req.Path, x.req.Query)
 	r, reason, ok := x.invokeLambda(a, encodeResponseEvent(x, a.Event, ev, shown))
@@ -229,7 +231,7 @@ func (x *exchange) runViewerResponse(a *LambdaAssociation) Reason {
 	}
 	changed := x.traceResponseChanges(a.Event, shown, r)
 	if r.hasHeaders {
-		x.res.header, x.res.owned, x.res.extra = mergeHeaders(all, r.headers), true, nil
+		x.res.header, x.res.extra, x.res.after = mergeHeaders(all, r.headers), nil, nil
 	}
 	if changed {
 		return ReasonFunctionChanged
@@ -248,7 +250,7 @@ func (x *exchange) generated(r *lambdaResult) {
 	}
 	h = mergeHeaders(h, append(h.Clone(), r.headers...))
 	x.discard()
-	x.res = result{status: r.status, origin: r.status, reason: r.description, header: h, owned: true,
+	x.res = result{status: r.status, origin: r.status, reason: r.description, header: h,
 		memory: r.body, length: int64(len(r.body)), xcache: xcacheLambda}
 	x.verdict = strconv.Itoa(r.status)
 }

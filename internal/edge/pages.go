@@ -96,7 +96,7 @@ func (x *exchange) failWith(status int, sentence, xcache string) {
 	page := errorHTML(status, sentence, x.id)
 	x.discard()
 	x.res = result{
-		status: status, origin: status, xcache: xcache, self: true, owned: true,
+		status: status, origin: status, xcache: xcache, self: true,
 		header: append(make(message.Header, 0, 8),
 			message.Field{Name: "Server", Value: "CloudFront"},
 			message.Field{Name: "Date", Value: httpDate(x.now)},
@@ -109,7 +109,7 @@ func (x *exchange) failWith(status int, sentence, xcache string) {
 func (x *exchange) redirect(status int) {
 	page := redirectHTML(status)
 	x.res = result{
-		status: status, origin: status, xcache: xcacheRedirect, self: true, owned: true,
+		status: status, origin: status, xcache: xcacheRedirect, self: true,
 		header: append(make(message.Header, 0, 8),
 			message.Field{Name: "Server", Value: "CloudFront"},
 			message.Field{Name: "Date", Value: httpDate(x.now)},

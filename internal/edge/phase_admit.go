@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/foregate/foregate/internal/edge/cache"
+	"github.com/foregate/foregate/internal/http1"
 	"github.com/foregate/foregate/internal/message"
 )
 
@@ -61,6 +62,10 @@ func (x *exchange) lifetime() (time.Duration, Reason) {
 // store puts a stream between origin and viewer that keeps the body, and shares it with requests that wait for it.
 func (x *exchange) store(lifetime time.Duration) {
 	o := x.newObject(lifetime)
+	if o == nil {
+		x.endFlight()
+		return
+	}
 	key, effects := append([]byte(nil), x.key...), x.svc.effects
 	if x.res.body == nil {
 		o.Body = x.res.memory
@@ -95,28 +100,60 @@ func (x *exchange) store(lifetime time.Duration) {
 // storeLimit is the largest body that is collected for the cache; the cache may refuse smaller ones.
 const storeLimit = 512 << 20
 
+// newObject makes an object without its body; nil for fields that may not be sent, with which the answer fails as well.
 func (x *exchange) newObject(lifetime time.Duration) *cache.Object {
 	c := readControl(x.res.header, x.now)
 	o := &cache.Object{
 		Distribution: x.plan.ID, Target: x.target(), Status: x.res.status,
 		Stored: x.now, Expires: x.now.Add(lifetime),
 		StaleWhileRevalidate: c.staleWhileRevalidate, StaleIfError: c.staleIfError,
-		ETag: x.res.header.Get("ETag"), LastModified: x.res.header.Get("Last-Modified"),
 	}
-	o.Header = make(message.Header, 0, len(x.res.header)+1)
-	for _, f := range x.res.header {
-		if !(c.noCacheSetCookie && strings.EqualFold(f.Name, "Set-Cookie")) {
-			o.Header = append(o.Header, f)
-		}
-	}
-	if !o.Header.Has("Date") {
-		o.Header.Add("Date", httpDate(x.now))
+	h := x.res.header.Clone()
+	if c.noCacheSetCookie {
+		h.Del("Set-Cookie")
 	}
 	if x.res.origin >= 400 {
 		o.Result, o.Self = xcacheError, x.res.self
-		o.ETag, o.LastModified = "", ""
+	}
+	if !setHead(o, h, x.now) {
+		return nil
 	}
 	return o
+}
+
+// setHead writes out the fields of an object, in the order in which deliver has them. What the object keeps are parts of that
+// one text, so that nothing else stays in memory for it. It returns false for fields that may not be sent.
+func setHead(o *cache.Object, h message.Header, now time.Time) bool {
+	var out message.Header
+	if !o.Self {
+		out = typeAndDateFirst(make(message.Header, 0, len(h)+1), h)
+	}
+	if !h.Has("Date") {
+		out.Add("Date", httpDate(now))
+	}
+	o.Via = ""
+	for _, f := range h {
+		switch {
+		case message.SameName(f.Name, "Via"):
+			if o.Via != "" {
+				o.Via += ", "
+			}
+			o.Via += f.Value
+		case o.Self || !leads(f.Name):
+			out = append(out, f)
+		}
+	}
+	o.Via = strings.Clone(o.Via)
+	lines, err := http1.NewLines(out)
+	if err != nil {
+		return false
+	}
+	o.Head = lines
+	if o.Result == "" {
+		o.ETag, _ = lines.Lookup("ETag")
+		o.LastModified, _ = lines.Lookup("Last-Modified")
+	}
+	return true
 }
 
 // target is the path with the query string that is in the key: what an invalidation names (facts: cloudfront-dataplane 14).
@@ -124,7 +161,7 @@ func (x *exchange) target() string {
 	var room [512]byte
 	q := appendQuery(room[:0], x.req.Query, &x.behavior.Forward.KeyQuery, nil)
 	if len(q) == 0 {
-		return x.req.Path
+		return strings.Clone(x.req.Path) // not the whole head of the request
 	}
 	return x.req.Path + "?" + string(q)
 }
@@ -195,11 +232,10 @@ func (x *exchange) compress() {
 	}
 	body := x.res.body
 	if body == nil {
-		body = newMemoryBody(x.res.memory)
+		body = message.NewBytes(x.res.memory)
 	}
 	x.res.body, x.res.memory, x.res.length = newCompressor(body, coding, x.res.length), nil, -1
-	x.ownHeader()
-	h := &x.res.header
+	h := x.fields()
 	if etag, ok := h.Lookup("ETag"); ok {
 		switch {
 		case strings.HasPrefix(etag, "W/"):

@@ -1,38 +1,34 @@
 package edge
 
 import (
-	"strings"
 	"unsafe"
 
+	"github.com/foregate/foregate/internal/http1"
 	"github.com/foregate/foregate/internal/message"
 )
 
-// answer is the memory of one answer: response, head, id and body reader come from one allocation. It lives as long as
-// whoever holds the response, so it is not reused.
-type answer struct {
-	response message.Response
-	memory   memoryBody
-	id       [IDLength]byte
-	fields   [28]message.Field
+// newID makes the request's id: a string over the answer's own memory, which is not written again while it lives.
+func (x *exchange) newID() string {
+	id := (*[IDLength]byte)(x.out.Text[:IDLength])
+	x.svc.effects.RequestID(id)
+	return unsafe.String(&id[0], IDLength)
 }
 
-func newAnswer(e Effects) *answer {
-	a := new(answer)
-	e.RequestID(&a.id)
-	return a
+// age is the value of Age, behind the id.
+func (x *exchange) age() string {
+	b := x.res.object.AppendAge(x.out.Text[IDLength:IDLength], x.now)
+	return unsafe.String(&b[0], len(b))
 }
-
-// idText is the id as a string over the answer's own bytes, which are not written again.
-func (a *answer) idText() string { return unsafe.String(&a.id[0], len(a.id)) }
 
 // deliver writes the head in the order of live answers: the origin's fields with Content-Type and Date in front, then X-Cache,
 // Via, X-Amz-Cf-Pop, Alt-Svc, X-Amz-Cf-Id and Age, and last what the response headers policy has added.
 func (x *exchange) deliver() (phase, Reason) {
 	a := x.out
-	r := &a.response
-	r.Status, r.Reason, r.Close = x.res.status, x.res.reason, x.res.close
-	r.Header = x.appendHead(a.fields[:0])
-	r.ContentLength = x.res.length
+	r := &a.Response
+	*r = message.Response{Status: x.res.status, Reason: x.res.reason, Close: x.res.close, ContentLength: x.res.length}
+	if !x.shareHead(r) {
+		r.Header = x.appendHead(a.Fields[:0])
+	}
 	bodyless := x.method == HEAD || r.Status == 204 || r.Status == 304
 	switch {
 	case bodyless:
@@ -40,8 +36,8 @@ func (x *exchange) deliver() (phase, Reason) {
 	case x.res.body != nil:
 		r.Body = x.res.body
 	case len(x.res.memory) > 0:
-		a.memory.b = x.res.memory
-		r.Body = &a.memory
+		a.Body.Set(x.res.memory)
+		r.Body = &a.Body
 	default:
 		r.ContentLength = 0
 	}
@@ -49,31 +45,87 @@ func (x *exchange) deliver() (phase, Reason) {
 	return logPhase, ReasonDelivered
 }
 
-// appendHead builds the head of the answer. On a hit it does not allocate.
-func (x *exchange) appendHead(h message.Header) message.Header {
-	in := x.res.header
-	via, date := "", false
-	if i := fieldIndex(in, "Content-Type"); i >= 0 && !x.res.self {
-		h = append(h, in[i])
+// shareHead gives the fields of a stored object as they are, where nothing has changed them and the engine can take it.
+func (x *exchange) shareHead(r *message.Response) bool {
+	o := x.res.object
+	if !x.lent || o == nil || x.res.header != nil || o.Via != "" {
+		return false
 	}
-	if i := fieldIndex(in, "Date"); i >= 0 {
-		date = true
-		if !x.res.self {
-			h = append(h, in[i])
+	mark := x.svc.markOf(x.plan, x.res.xcache)
+	if mark == nil {
+		return false
+	}
+	r.Before = [2]*message.Lines{o.Head, mark}
+	r.Header = x.appendOwn(x.out.Fields[:0])
+	r.After = x.res.after
+	return true
+}
+
+// makeMarks writes out X-Cache, Via, X-Amz-Cf-Pop and Alt-Svc for markOf.
+func (s *Service) makeMarks() (m [2][2]*message.Lines) {
+	for i, xcache := range [...]string{xcacheHit, xcacheError} {
+		for j, http3 := range [...]bool{false, true} {
+			m[i][j], _ = http1.NewLines(s.appendMark(nil, xcache, s.via[message.HTTP11], http3))
 		}
 	}
-	if !date {
+	return m
+}
+
+// markOf returns the node's fields of a hit, nil for another answer.
+func (s *Service) markOf(p *Plan, xcache string) *message.Lines {
+	i, j := 0, 0
+	switch xcache {
+	case xcacheHit:
+	case xcacheError:
+		i = 1
+	default:
+		return nil
+	}
+	if p.HTTP3 {
+		j = 1
+	}
+	return s.marks[i][j]
+}
+
+func (s *Service) appendMark(h message.Header, xcache, via string, http3 bool) message.Header {
+	h = append(h,
+		message.Field{Name: "X-Cache", Value: xcache},
+		message.Field{Name: "Via", Value: via},
+		message.Field{Name: "X-Amz-Cf-Pop", Value: s.node.Pop})
+	if http3 {
+		// facts: cloudfront-dataplane 1
+		h = append(h, message.Field{Name: "Alt-Svc", Value: `h3=":443"; ma=86400`})
+	}
+	return h
+}
+
+// appendOwn adds the fields of this one answer.
+func (x *exchange) appendOwn(h message.Header) message.Header {
+	h = append(h, message.Field{Name: "X-Amz-Cf-Id", Value: x.id})
+	if x.res.age && x.res.object != nil {
+		h = append(h, message.Field{Name: "Age", Value: x.age()})
+	}
+	return append(h, x.res.extra...)
+}
+
+// appendHead builds the whole head of the answer.
+func (x *exchange) appendHead(h message.Header) message.Header {
+	in := *x.fields()
+	if !x.res.self {
+		h = typeAndDateFirst(h, in)
+	}
+	if !in.Has("Date") {
 		h = append(h, message.Field{Name: "Date", Value: httpDate(x.now)})
 	}
+	via := ""
 	for i := range in {
 		switch {
-		case !x.res.self && (strings.EqualFold(in[i].Name, "Content-Type") || strings.EqualFold(in[i].Name, "Date")):
-		case strings.EqualFold(in[i].Name, "Via"):
+		case message.SameName(in[i].Name, "Via"):
 			if via != "" {
 				via += ", "
 			}
 			via += in[i].Value
-		default:
+		case x.res.self || !leads(in[i].Name):
 			h = append(h, in[i])
 		}
 	}
@@ -81,35 +133,43 @@ func (x *exchange) appendHead(h message.Header) message.Header {
 	if via != "" {
 		own = via + ", " + own
 	}
-	h = append(h,
-		message.Field{Name: "X-Cache", Value: x.res.xcache},
-		message.Field{Name: "Via", Value: own},
-		message.Field{Name: "X-Amz-Cf-Pop", Value: x.svc.node.Pop})
-	if x.plan != nil && x.plan.HTTP3 {
-		// facts: cloudfront-dataplane 1
-		h = append(h, message.Field{Name: "Alt-Svc", Value: `h3=":443"; ma=86400`})
+	h = x.appendOwn(x.svc.appendMark(h, x.res.xcache, own, x.plan != nil && x.plan.HTTP3))
+	if x.res.after != nil {
+		h = x.res.after.Append(h)
 	}
-	h = append(h, message.Field{Name: "X-Amz-Cf-Id", Value: x.id})
-	if x.res.age && x.res.object != nil {
-		h = append(h, message.Field{Name: "Age", Value: x.res.object.AgeText(x.now)})
+	return h
+}
+
+// leads tells whether a field stands in front in the answers of CloudFront.
+func leads(name string) bool {
+	return message.SameName(name, "Content-Type") || message.SameName(name, "Date")
+}
+
+// typeAndDateFirst adds the first Content-Type and the first Date of in.
+func typeAndDateFirst(h, in message.Header) message.Header {
+	for _, name := range [...]string{"Content-Type", "Date"} {
+		if i := fieldIndex(in, name); i >= 0 {
+			h = append(h, in[i])
+		}
 	}
-	return append(h, x.res.extra...)
+	return h
 }
 
 func fieldIndex(h message.Header, name string) int {
 	for i := range h {
-		if strings.EqualFold(h[i].Name, name) {
+		if message.SameName(h[i].Name, name) {
 			return i
 		}
 	}
 	return -1
 }
 
-// ownHeader makes the answer's fields safe to change.
-func (x *exchange) ownHeader() {
-	if !x.res.owned {
-		x.res.header, x.res.owned = x.res.header.Clone(), true
+// fields returns the origin's fields of the answer so far, for reading and changing.
+func (x *exchange) fields() *message.Header {
+	if x.res.header == nil && x.res.object != nil {
+		x.res.header = x.res.object.Header()
 	}
+	return &x.res.header
 }
 
 // log is the room for access logs.

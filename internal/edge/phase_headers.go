@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/foregate/foregate/internal/http1"
 	"github.com/foregate/foregate/internal/message"
 )
 
@@ -15,6 +16,8 @@ type headerProgram struct {
 	preflight []CustomHeader // CORS, on preflight requests only
 	simple    []CustomHeader // CORS, on every CORS request
 	anyOrigin bool
+	// lines is set written out; nil when something may come behind it, or when it cannot be sent.
+	lines *message.Lines
 }
 
 // allMethods is what the value ALL of AllowMethods stands for (facts: cloudfront-policies 8).
@@ -29,6 +32,13 @@ func compileHeaders(p *ResponseHeadersPolicy) *headerProgram {
 		h.compileSecurity(s)
 	}
 	h.set = append(h.set, p.Custom...)
+	if len(h.set) > 0 && (p.ServerTiming == nil || !p.ServerTiming.Enabled) {
+		fields := make(message.Header, 0, len(h.set))
+		for i := range h.set {
+			fields.Add(h.set[i].Name, h.set[i].Value)
+		}
+		h.lines, _ = http1.NewLines(fields)
+	}
 	return h
 }
 
@@ -107,9 +117,7 @@ func (x *exchange) responseHeaders() (phase, Reason) {
 	if p.CORS != nil {
 		x.applyCORS(h)
 	}
-	for i := range h.set {
-		x.setHeader(&h.set[i])
-	}
+	x.setHeaders(h)
 	if p.ServerTiming != nil && p.ServerTiming.Enabled {
 		x.serverTiming(p.ServerTiming)
 	}
@@ -120,26 +128,52 @@ func (x *exchange) responseHeaders() (phase, Reason) {
 // deliver.
 func (x *exchange) removeHeaders(names []string) {
 	for _, n := range names {
-		if fieldIndex(x.res.header, n) < 0 {
+		if _, ok := x.field(n); !ok {
 			continue
 		}
-		x.ownHeader()
-		x.res.header.Del(n)
-		if strings.EqualFold(n, "Server") {
+		x.fields().Del(n)
+		if message.SameName(n, "Server") {
 			x.res.header.Add("Server", "CloudFront")
 		}
 	}
 }
 
+// field returns a field of the origin, of a stored object without a copy of its fields.
+func (x *exchange) field(name string) (string, bool) {
+	if o := x.res.object; o != nil && x.res.header == nil {
+		if o.Via != "" && message.SameName(name, "Via") {
+			return o.Via, true
+		}
+		return o.Head.Lookup(name)
+	}
+	return x.res.header.Lookup(name)
+}
+
+// setHeaders adds the headers that depend on nothing but the policy. A stored object that has none of them gets them as they
+// were written out.
+func (x *exchange) setHeaders(h *headerProgram) {
+	ready := h.lines != nil && x.res.header == nil && x.res.object != nil
+	for i := 0; ready && i < len(h.set); i++ {
+		_, has := x.field(h.set[i].Name)
+		ready = !has
+	}
+	if ready {
+		x.res.after = h.lines
+		return
+	}
+	for i := range h.set {
+		x.setHeader(&h.set[i])
+	}
+}
+
 // setHeader adds a header, or replaces the origin's when the policy overrides.
 func (x *exchange) setHeader(c *CustomHeader) {
-	i := fieldIndex(x.res.header, c.Name)
+	_, has := x.field(c.Name)
 	switch {
-	case i < 0:
+	case !has:
 		x.res.extra = append(x.res.extra, message.Field{Name: c.Name, Value: c.Value})
 	case c.Override:
-		x.ownHeader()
-		x.res.header.Set(c.Name, c.Value)
+		x.fields().Set(c.Name, c.Value)
 	}
 }
 
@@ -173,7 +207,7 @@ func (x *exchange) applyCORS(h *headerProgram) {
 }
 
 func (x *exchange) addVary(name string) {
-	old := x.res.header.Get("Vary")
+	old, _ := x.field("Vary")
 	if old == "" {
 		x.res.extra = append(x.res.extra, message.Field{Name: "Vary", Value: name})
 		return
@@ -183,8 +217,7 @@ func (x *exchange) addVary(name string) {
 			return
 		}
 	}
-	x.ownHeader()
-	x.res.header.Set("Vary", old+", "+name)
+	x.fields().Set("Vary", old+", "+name)
 }
 
 // originAllowed matches an Origin with the policy's list. An entry may leave out the scheme, and may have a wildcard as its
@@ -241,11 +274,10 @@ func (x *exchange) serverTiming(p *ServerTiming) {
 		}
 		v = `cdn-upstream-layer;desc="EDGE",cdn-upstream-dns;dur=0,cdn-upstream-connect;dur=0,cdn-upstream-fbl;dur=` +
 			millis(x.res.timing.fetch) + "," + result + "," + who + ",cdn-downstream-fbl;dur=" + first
-		origin = strings.Join(x.res.header.Values("Server-Timing"), ",")
+		origin = strings.Join(x.fields().Values("Server-Timing"), ",")
 	}
-	if fieldIndex(x.res.header, "Server-Timing") >= 0 {
-		x.ownHeader()
-		x.res.header.Del("Server-Timing")
+	if _, has := x.field("Server-Timing"); has {
+		x.fields().Del("Server-Timing")
 	}
 	if origin != "" {
 		v = origin + "," + v

@@ -17,7 +17,7 @@ type bodyReader = io.ReadCloser
 func (x *exchange) take(res *message.Response) {
 	t := x.res.timing
 	x.res = result{
-		status: res.Status, origin: res.Status, reason: res.Reason, header: res.Header, owned: true,
+		status: res.Status, origin: res.Status, reason: res.Reason, header: res.Header,
 		body: res.Body, length: res.ContentLength, xcache: xcacheMiss, timing: t,
 	}
 	if res.Body == nil && res.ContentLength < 0 && x.method != HEAD {
@@ -115,7 +115,7 @@ func forwardsDevice(f *Forward) bool {
 // revalidated renews the expired object with what the 304 said (rfc9111 4.3.4).
 func (x *exchange) revalidated(res *message.Response) (phase, Reason) {
 	o := x.object
-	header := o.Header.Clone()
+	header := o.Header()
 	x.res.header = res.Header
 	x.cleanHeader()
 	for _, f := range x.res.header {
@@ -126,7 +126,7 @@ func (x *exchange) revalidated(res *message.Response) (phase, Reason) {
 	c := readControl(header, x.now)
 	lifetime, store := c.freshness(x.behavior.TTL)
 	n := o.Renewed(x.now, x.now.Add(lifetime))
-	n.Header = header
+	store = setHead(n, header, x.now) && store
 	n.StaleWhileRevalidate, n.StaleIfError = c.staleWhileRevalidate, c.staleIfError
 	if store {
 		x.svc.effects.Admit(x.key, n)
@@ -243,10 +243,7 @@ func (x *exchange) fetchPage(path string) result {
 	if page.object != nil && page.body == nil {
 		page.memory = page.object.Body
 	}
-	if !page.owned {
-		page.header, page.owned = page.header.Clone(), true
-	}
-	page.object = nil
+	page.header, page.object = *n.fields(), nil
 	x.svc.release(n)
 	return page
 }
@@ -255,7 +252,7 @@ func (x *exchange) fetchPage(path string) result {
 func (x *exchange) serveObject(o *cache.Object, xcache string) {
 	t := x.res.timing
 	x.res = result{
-		status: o.Status, origin: o.Status, header: o.Header, memory: o.Body, length: int64(len(o.Body)),
+		status: o.Status, origin: o.Status, memory: o.Body, length: int64(len(o.Body)),
 		xcache: xcache, age: true, object: o, timing: t, self: o.Self,
 	}
 	if o.Status == 200 && o.Result == "" && !x.nested {

@@ -102,9 +102,11 @@ type exchange struct {
 	plan *Plan
 	hop  *trace.Hop
 	now  time.Time
-	// id is the X-Amz-Cf-Id; out holds it, and the whole answer, in one piece of memory.
-	id  string
-	out *answer
+	// id is the X-Amz-Cf-Id; out holds it and the answer. lent is true for the memory of the engine that the answer goes
+	// to, which knows shared fields.
+	id   string
+	out  *message.Room
+	lent bool
 
 	// viewer is the request as it came; req is what functions have made of it. method is req's.
 	viewer   message.Request
@@ -133,9 +135,10 @@ type exchange struct {
 type result struct {
 	status int
 	reason string
-	// header may belong to a stored object: owned tells whether it may be changed.
+	// header has the origin's fields, unless object is set and header is nil: then they are the object's, and fields
+	// makes a copy. after and extra are what the response headers policy adds.
 	header message.Header
-	owned  bool
+	after  *message.Lines
 	extra  []message.Field
 	body   bodyReader
 	// memory is the body when it is in memory whole; body is nil then.

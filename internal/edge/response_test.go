@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -232,24 +233,39 @@ func TestHitAllocations(t *testing.T) {
 		t.Skip("sync.Pool drops things under the race detector")
 	}
 	s, r := hitExchange(t)
-	plan := s.Find(r.Host)
-	x := s.newExchange(context.Background(), plan, r)
-	var head [40]message.Field
+	ctx, room := context.Background(), new(message.Room)
 	if n := testing.AllocsPerRun(200, func() {
-		x.object, x.flight, x.res = nil, nil, result{}
-		x.run(matchBehavior, deliver)
-		if len(x.appendHead(head[:0])) < 12 || x.res.xcache != xcacheHit {
-			t.Fatal("no hit")
-		}
-	}); n != 0 {
-		t.Errorf("lookup and head allocate %v times, want 0", n)
-	}
-	ctx := context.Background()
-	if n := testing.AllocsPerRun(200, func() {
+		r.Room = room
 		res := s.Serve(ctx, r)
+		if res.Before[0] == nil || res.Get("X-Cache") != xcacheHit {
+			t.Fatal("no hit, or not out of shared fields")
+		}
 		res.Body.Close()
-	}); n > 1 {
-		t.Errorf("a hit allocates %v times, want 1", n)
+	}); n != 0 {
+		t.Errorf("a hit with room for the answer allocates %v times, want 0", n)
+	}
+	if n := testing.AllocsPerRun(200, func() { s.Serve(ctx, r).Body.Close() }); n > 2 {
+		t.Errorf("a hit without room allocates %v times, want 2", n)
+	}
+}
+
+// Shared fields are another form of the same answer, not another answer.
+func TestSharedHead(t *testing.T) {
+	s, r := hitExchange(t)
+	whole := ask(s, r)
+	r.Room = new(message.Room)
+	shared := s.Serve(context.Background(), r)
+	if shared.Before[0] == nil {
+		t.Fatal("no shared fields")
+	}
+	for _, f := range whole.Header {
+		if v := shared.Get(f.Name); v != f.Value {
+			t.Errorf("%s: %q, want %q", f.Name, v, f.Value)
+		}
+	}
+	shared.Whole()
+	if !slices.Equal(shared.Header, whole.Header) {
+		t.Errorf("shared\n%v\nwhole\n%v", shared.Header, whole.Header)
 	}
 }
 
@@ -257,7 +273,9 @@ func BenchmarkHit(b *testing.B) {
 	s, r := hitExchange(b)
 	ctx := context.Background()
 	b.ReportAllocs()
+	room := new(message.Room)
 	for b.Loop() {
+		r.Room = room
 		res := s.Serve(ctx, r)
 		res.Body.Close()
 	}
@@ -270,7 +288,7 @@ func BenchmarkPass(b *testing.B) {
 	w.origin = func(*FetchRequest) (*message.Response, error) {
 		w.fetched = w.fetched[:0]
 		return &message.Response{Status: 200, Header: message.Header{{Name: "Content-Type", Value: "text/plain"}},
-			Body: newMemoryBody(body), ContentLength: 500}, nil
+			Body: message.NewBytes(body), ContentLength: 500}, nil
 	}
 	r := get("/api/x?q=1", "User-Agent", "x", "Accept-Encoding", "gzip, br", "Authorization", "Bearer x")
 	b.ReportAllocs()

@@ -19,6 +19,7 @@ type Service struct {
 	hosts     map[string]*Plan
 	table     [phaseCount]phaseSpec
 	via       [message.HTTP3 + 1]string
+	marks     [2][2]*message.Lines
 	headers   map[*ResponseHeadersPolicy]*headerProgram
 	pool      *sync.Pool
 }
@@ -55,6 +56,7 @@ func NewService(o Options) *Service {
 	for p := message.HTTP10; p <= message.HTTP3; p++ {
 		s.via[p] = p.String() + " " + o.Node.Name + " (CloudFront)"
 	}
+	s.marks = s.makeMarks()
 	s.pool = &sync.Pool{New: func() any { return &exchange{extraRoom: make([]message.Field, 0, 24)} }}
 	for _, p := range o.Plans {
 		for i := range p.Behaviors {
@@ -120,8 +122,12 @@ func (s *Service) newExchange(ctx context.Context, plan *Plan, r *message.Reques
 	x.viewer = *r
 	x.method = MethodOf(r.Method)
 	x.now = s.effects.Now()
-	x.out = newAnswer(s.effects)
-	x.id = x.out.idText()
+	// Whoever gets the request next has no use for the room, nor has a copy of it.
+	if x.out, x.lent = r.Room, r.Room != nil; !x.lent {
+		x.out = new(message.Room)
+	}
+	r.Room, x.viewer.Room = nil, nil
+	x.id = x.newID()
 	return x
 }
 

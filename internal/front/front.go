@@ -180,6 +180,7 @@ func (i *inner) Serve(ctx context.Context, r *message.Request) *message.Response
 	var resp *message.Response
 	if e := h.snap.find(i.name); e != nil && e.site != nil {
 		h.watchUpgrade(r)
+		r.Room = nil
 		resp = e.site.Handler.Serve(ctx, r)
 	} else {
 		resp = i.f.unknownHost(h.snap, i.name)

@@ -65,7 +65,9 @@ func (f *Front) serve(ctx context.Context, v *visit, r *message.Request) *messag
 	rt := f.route(h.snap, v, r)
 	var asked *message.Request
 	if f.opts.Explain != nil && rt.kind != toAPI { // answers of the API hold keys
-		asked = explained(r)
+		if asked = explained(r); asked != nil {
+			r.Room = nil // the explanation is kept
+		}
 	}
 	seen := r.Trace
 	var note Answered
@@ -195,6 +197,10 @@ func wantsLanding(r *message.Request) bool {
 // stack on its scheme's own port, the suffix and the port of this listener are put back. Clear and TLS share the port, so
 // a redirect to https works too.
 func localRedirect(s *Snapshot, resp *message.Response, rt *route) {
+	if resp.Get("Location") == "" {
+		return
+	}
+	resp.Whole()
 	for i := range resp.Header {
 		if !strings.EqualFold(resp.Header[i].Name, "Location") {
 			continue

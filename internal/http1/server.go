@@ -33,6 +33,7 @@ type serverConn struct {
 	date      string
 	dateAt    int64
 	s         sender
+	room      message.Room // for the answer
 	one       [1]byte
 	encrypted bool
 	idle      atomic.Bool
@@ -229,7 +230,7 @@ func (c *serverConn) exchange(ctx context.Context) bool {
 	c.fields = append(c.fields[:0], p.fields...)
 	*r = message.Request{
 		Method: p.method, Scheme: c.o.Scheme, Host: p.host, Path: p.path, Query: p.query, HasQuery: p.hasQuery,
-		Proto: p.proto, Header: c.fields, Client: c.o.Client, TLS: c.o.TLS,
+		Proto: p.proto, Header: c.fields, Client: c.o.Client, TLS: c.o.TLS, Room: &c.room,
 	}
 	var body *requestBody
 	if p.hasBody() {

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 	"unsafe"
 
@@ -36,17 +35,41 @@ func appendField(dst []byte, name, value string) ([]byte, bool) {
 func framesMessage(name string) bool {
 	switch len(name) {
 	case 7:
-		return strings.EqualFold(name, "Upgrade")
+		return message.SameName(name, "Upgrade")
 	case 10:
-		return strings.EqualFold(name, "Connection") || strings.EqualFold(name, "Keep-Alive")
+		return message.SameName(name, "Connection") || message.SameName(name, "Keep-Alive")
 	case 14:
-		return strings.EqualFold(name, "Content-Length")
+		return message.SameName(name, "Content-Length")
 	case 16:
-		return strings.EqualFold(name, "Proxy-Connection")
+		return message.SameName(name, "Proxy-Connection")
 	case 17:
-		return strings.EqualFold(name, "Transfer-Encoding")
+		return message.SameName(name, "Transfer-Encoding")
 	}
 	return false
+}
+
+// NewLines checks fields and writes them out for answers that share them. Fields that frame the message are left out, as an
+// engine would leave them out.
+func NewLines(h message.Header) (*message.Lines, error) {
+	n := 0
+	for i := range h {
+		n += len(h[i].Name) + len(h[i].Value) + len(": \r\n")
+	}
+	text, typeEnd, dated, ok := make([]byte, 0, n), 0, false, true
+	for i := range h {
+		x := &h[i]
+		if framesMessage(x.Name) {
+			continue
+		}
+		if text, ok = appendField(text, x.Name, x.Value); !ok {
+			return nil, &Error{Kind: BadMessage, Reason: "field " + strconv.Quote(x.Name), Err: errField}
+		}
+		dated = dated || message.SameName(x.Name, "Date")
+		if typeEnd == 0 && message.SameName(x.Name, "Content-Type") {
+			typeEnd = len(text)
+		}
+	}
+	return message.MakeLines(string(text), typeEnd, dated), nil
 }
 
 // responseFrame is how an answer is framed.
@@ -82,48 +105,89 @@ func (f *responseFrame) append(dst []byte) []byte {
 
 var errField = errors.New("field not fit to be sent")
 
-// appendResponse appends a head. The framing fields stand behind Content-Type, where AWS has them, or at the end.
+// headWriter writes the fields of an answer, and the framing fields behind Content-Type, where AWS has them, or at the end.
+type headWriter struct {
+	dst    []byte
+	f      responseFrame
+	framed bool
+	dated  bool
+}
+
+// appendResponse appends a head.
 func appendResponse(dst []byte, r *message.Response, f *responseFrame) ([]byte, error) {
 	if r.Status < 101 || r.Status > 999 {
 		return dst, &Error{Kind: BadMessage, Reason: "status " + strconv.Itoa(r.Status)}
 	}
-	reason := r.Reason
-	if reason == "" {
-		reason = http.StatusText(r.Status)
+	if r.Status == http.StatusOK && r.Reason == "" {
+		dst = append(dst, "HTTP/1.1 200 OK\r\n"...)
+	} else {
+		reason := r.Reason
+		if reason == "" {
+			reason = http.StatusText(r.Status)
+		}
+		if !ValidValue(reason) {
+			return dst, &Error{Kind: BadMessage, Reason: "reason phrase " + strconv.Quote(reason)}
+		}
+		dst = append(dst, "HTTP/1.1 "...)
+		dst = strconv.AppendInt(dst, int64(r.Status), 10)
+		dst = append(dst, ' ')
+		dst = append(dst, reason...)
+		dst = append(dst, "\r\n"...)
 	}
-	if !ValidValue(reason) {
-		return dst, &Error{Kind: BadMessage, Reason: "reason phrase " + strconv.Quote(reason)}
+	w := headWriter{dst: dst, f: *f, dated: f.date == ""}
+	w.lines(r.Before[0])
+	w.lines(r.Before[1])
+	if err := w.fields(r.Header); err != nil {
+		return w.dst, err
 	}
-	dst = append(dst, "HTTP/1.1 "...)
-	dst = strconv.AppendInt(dst, int64(r.Status), 10)
-	dst = append(dst, ' ')
-	dst = append(dst, reason...)
-	dst = append(dst, "\r\n"...)
-	framed, dated, ok := false, f.date == "", true
-	for i := range r.Header {
-		x := &r.Header[i]
+	w.lines(r.After)
+	return w.end(), nil
+}
+
+func (w *headWriter) lines(l *message.Lines) {
+	if l == nil {
+		return
+	}
+	text := l.Text
+	if l.TypeEnd > 0 && !w.framed {
+		w.dst = append(w.dst, text[:l.TypeEnd]...)
+		w.dst, w.framed = w.f.append(w.dst), true
+		text = text[l.TypeEnd:]
+	}
+	w.dst = append(w.dst, text...)
+	w.dated = w.dated || l.Dated
+}
+
+func (w *headWriter) fields(h message.Header) error {
+	ok := true
+	for i := range h {
+		x := &h[i]
 		if framesMessage(x.Name) {
 			continue
 		}
-		if dst, ok = appendField(dst, x.Name, x.Value); !ok {
-			return dst, &Error{Kind: BadMessage, Reason: "field " + strconv.Quote(x.Name), Err: errField}
+		if w.dst, ok = appendField(w.dst, x.Name, x.Value); !ok {
+			return &Error{Kind: BadMessage, Reason: "field " + strconv.Quote(x.Name), Err: errField}
 		}
 		switch {
 		case len(x.Name) == 4:
-			dated = dated || strings.EqualFold(x.Name, "Date")
-		case len(x.Name) == 12 && !framed && strings.EqualFold(x.Name, "Content-Type"):
-			dst, framed = f.append(dst), true
+			w.dated = w.dated || message.SameName(x.Name, "Date")
+		case len(x.Name) == 12 && !w.framed && message.SameName(x.Name, "Content-Type"):
+			w.dst, w.framed = w.f.append(w.dst), true
 		}
 	}
-	if !dated {
-		dst = append(dst, "Date: "...)
-		dst = append(dst, f.date...)
-		dst = append(dst, "\r\n"...)
+	return nil
+}
+
+func (w *headWriter) end() []byte {
+	if !w.dated {
+		w.dst = append(w.dst, "Date: "...)
+		w.dst = append(w.dst, w.f.date...)
+		w.dst = append(w.dst, "\r\n"...)
 	}
-	if !framed {
-		dst = f.append(dst)
+	if !w.framed {
+		w.dst = w.f.append(w.dst)
 	}
-	return append(dst, "\r\n"...), nil
+	return append(w.dst, "\r\n"...)
 }
 
 // sender writes a head and a body with as few writes as the body's speed allows.

@@ -44,13 +44,26 @@ func (p Proto) String() string {
 // Field is one header line.
 type Field struct{ Name, Value string }
 
+// SameName tells whether two names of fields are the same: letters of ASCII in either case (rfc9110 5.1).
+func SameName(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range len(a) {
+		if x, y := a[i], b[i]; x != y && (x|0x20 != y|0x20 || x|0x20 < 'a' || x|0x20 > 'z') {
+			return false
+		}
+	}
+	return true
+}
+
 // Header is an ordered list of fields. Names keep the case in which they came; lookups ignore case (rfc9110 5.1).
 type Header []Field
 
 // Get returns the first value of name, or "".
 func (h Header) Get(name string) string {
 	for i := range h {
-		if strings.EqualFold(h[i].Name, name) {
+		if SameName(h[i].Name, name) {
 			return h[i].Value
 		}
 	}
@@ -60,7 +73,7 @@ func (h Header) Get(name string) string {
 // Lookup returns the first value of name and whether there is one.
 func (h Header) Lookup(name string) (string, bool) {
 	for i := range h {
-		if strings.EqualFold(h[i].Name, name) {
+		if SameName(h[i].Name, name) {
 			return h[i].Value, true
 		}
 	}
@@ -77,7 +90,7 @@ func (h Header) Has(name string) bool {
 func (h Header) Values(name string) []string {
 	var v []string
 	for i := range h {
-		if strings.EqualFold(h[i].Name, name) {
+		if SameName(h[i].Name, name) {
 			v = append(v, h[i].Value)
 		}
 	}
@@ -93,7 +106,7 @@ func (h *Header) Set(name, value string) {
 	out := (*h)[:0]
 	done := false
 	for _, f := range *h {
-		if !strings.EqualFold(f.Name, name) {
+		if !SameName(f.Name, name) {
 			out = append(out, f)
 		} else if !done {
 			out = append(out, Field{name, value})
@@ -110,7 +123,7 @@ func (h *Header) Set(name, value string) {
 func (h *Header) Del(name string) {
 	out := (*h)[:0]
 	for _, f := range *h {
-		if !strings.EqualFold(f.Name, name) {
+		if !SameName(f.Name, name) {
 			out = append(out, f)
 		}
 	}
@@ -164,6 +177,9 @@ type Request struct {
 	Trace *trace.Trace
 	// Upgrade hands over the connection after a 101 (WebSocket); nil where the connection cannot be handed over.
 	Upgrade func() (io.ReadWriteCloser, error)
+	// Room is memory for the answer, nil when the engine lends none. Whoever passes the request on to a handler whose
+	// answer is not sent as it is sets it to nil.
+	Room *Room
 }
 
 // Target returns path and query as they stand in a request line.
@@ -177,9 +193,10 @@ func (r *Request) Target() string {
 // URL returns the whole address, for people and for signatures.
 func (r *Request) URL() string { return r.Scheme + "://" + r.Host + r.Target() }
 
-// Clone returns a copy with its own fields; the body is shared.
+// Clone returns a copy with its own fields; the body is shared, and there is no Room.
 func (r *Request) Clone() *Request {
 	c := *r
+	c.Room = nil
 	c.Header = r.Header.Clone()
 	return &c
 }
@@ -189,7 +206,11 @@ type Response struct {
 	Status int
 	// Reason is the reason phrase of HTTP/1.1; "" means the standard one of the status.
 	Reason string
+	// Before and After are shared fields that stand before and behind those of Header; nil where there are none. Only an
+	// answer to a request with Room has them: see Whole.
+	Before [2]*Lines
 	Header Header
+	After  *Lines
 	// Body is nil when there is none; whoever takes the response closes it. A read error other than io.EOF means that
 	// the message is incomplete: the connection to the client must show that.
 	Body io.ReadCloser
@@ -198,6 +219,75 @@ type Response struct {
 	// Close asks for the connection to be closed after the answer.
 	Close bool
 }
+
+// Get returns the first value of a field, wherever it stands, or "".
+func (r *Response) Get(name string) string {
+	for _, l := range r.Before {
+		if l != nil {
+			if v, ok := l.Lookup(name); ok {
+				return v
+			}
+		}
+	}
+	v, ok := r.Header.Lookup(name)
+	if !ok && r.After != nil {
+		v, _ = r.After.Lookup(name)
+	}
+	return v
+}
+
+// Whole puts all fields into Header, so that they can be changed.
+func (r *Response) Whole() {
+	if r.Before == [2]*Lines{} && r.After == nil {
+		return
+	}
+	h := make(Header, 0, len(r.Header)+32)
+	for _, l := range r.Before {
+		if l != nil {
+			h = l.Append(h)
+		}
+	}
+	h = append(h, r.Header...)
+	if r.After != nil {
+		h = r.After.Append(h)
+	}
+	r.Before, r.Header, r.After = [2]*Lines{}, h, nil
+}
+
+// Bytes is a body in memory. Engines send it without reading it: see Rest.
+type Bytes struct{ rest []byte }
+
+// NewBytes makes a body of b, which must not change while it is read.
+func NewBytes(b []byte) *Bytes { return &Bytes{b} }
+
+// Set makes b the body.
+func (m *Bytes) Set(b []byte) { m.rest = b }
+
+// Rest returns what is left to read. It must not be changed.
+func (m *Bytes) Rest() []byte { return m.rest }
+
+// Buffered returns how much is left to read.
+func (m *Bytes) Buffered() int { return len(m.rest) }
+
+// Read implements io.Reader.
+func (m *Bytes) Read(p []byte) (int, error) {
+	if len(m.rest) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, m.rest)
+	m.rest = m.rest[n:]
+	return n, nil
+}
+
+// WriteTo implements io.WriterTo: one write for the whole body.
+func (m *Bytes) WriteTo(w io.Writer) (int64, error) {
+	n, err := w.Write(m.rest)
+	m.rest = m.rest[n:]
+	return int64(n), err
+}
+
+// Close implements io.Closer.
+func (m *Bytes) Close() error { return nil }
 
 // Handler is whatever answers requests: an engine, a service, the network behind a pool of connections. It always answers;
 // when it cannot, with the error that AWS would give.

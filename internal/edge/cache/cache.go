@@ -22,8 +22,10 @@ type Object struct {
 	// Distribution and Target (raw path, with "?" and query when there was one) are what an invalidation names.
 	Distribution, Target string
 	Status               int
-	// Header has the fields of the origin that viewers get, in order.
-	Header message.Header
+	// Head has the fields of the origin that viewers get, but for Via, whose value CloudFront continues. Where the answer
+	// is an origin's, Content-Type and Date come first, as in CloudFront's answers.
+	Head *message.Lines
+	Via  string
 	// Body is the whole body; nil while a Stream still fills it.
 	Body []byte
 	// Stored is when the origin confirmed the object last, Age how old it said it was then, Expires when it goes stale.
@@ -37,33 +39,26 @@ type Object struct {
 	Result string
 	// Self is true for a page that CloudFront made itself.
 	Self bool
-
-	age atomic.Pointer[ageText]
 }
 
-type ageText struct {
-	seconds int64
-	text    string
+// Header returns the fields with Via, in memory of their own.
+func (o *Object) Header() message.Header {
+	h := o.Head.Append(make(message.Header, 0, 16))
+	if o.Via != "" {
+		h.Add("Via", o.Via)
+	}
+	return h
 }
 
-// AgeText returns the Age header for now. It allocates at most once a second for an object.
-func (o *Object) AgeText(now time.Time) string {
-	s := max(int64((now.Sub(o.Stored)+o.Age)/time.Second), 0)
-	if s < 100 {
-		return strconv.Itoa(int(s))
-	}
-	if a := o.age.Load(); a != nil && a.seconds == s {
-		return a.text
-	}
-	a := &ageText{s, strconv.FormatInt(s, 10)}
-	o.age.Store(a)
-	return a.text
+// AppendAge writes the value of Age for now.
+func (o *Object) AppendAge(dst []byte, now time.Time) []byte {
+	return strconv.AppendInt(dst, max(int64((now.Sub(o.Stored)+o.Age)/time.Second), 0), 10)
 }
 
 // Renewed returns a copy that was confirmed at now and is fresh until expires; the body is shared.
 func (o *Object) Renewed(now, expires time.Time) *Object {
 	return &Object{
-		Distribution: o.Distribution, Target: o.Target, Status: o.Status, Header: o.Header, Body: o.Body,
+		Distribution: o.Distribution, Target: o.Target, Status: o.Status, Head: o.Head, Via: o.Via, Body: o.Body,
 		Stored: now, Expires: expires, StaleWhileRevalidate: o.StaleWhileRevalidate, StaleIfError: o.StaleIfError,
 		ETag: o.ETag, LastModified: o.LastModified, Result: o.Result, Self: o.Self,
 	}
@@ -73,9 +68,9 @@ func (o *Object) Renewed(now, expires time.Time) *Object {
 const overhead = 512
 
 func (o *Object) size(key int) int64 {
-	n := overhead + key + len(o.Body) + len(o.Target)
-	for i := range o.Header {
-		n += len(o.Header[i].Name) + len(o.Header[i].Value) + 32
+	n := overhead + key + len(o.Body) + len(o.Target) + len(o.Via)
+	if o.Head != nil {
+		n += len(o.Head.Text)
 	}
 	return int64(n)
 }

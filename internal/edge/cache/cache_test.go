@@ -85,11 +85,11 @@ func TestLookupDoesNotAllocate(t *testing.T) {
 	}
 }
 
-func TestAgeText(t *testing.T) {
+func TestAge(t *testing.T) {
 	now := time.Unix(1000, 0)
 	o := &Object{Stored: now, Age: 5 * time.Second}
 	for d, want := range map[time.Duration]string{0: "5", -time.Hour: "0", time.Minute: "65", time.Hour: "3605"} {
-		if got := o.AgeText(now.Add(d)); got != want {
+		if got := string(o.AppendAge(nil, now.Add(d))); got != want {
 			t.Errorf("after %v: %s, want %s", d, got, want)
 		}
 	}
