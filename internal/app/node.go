@@ -165,6 +165,7 @@ func (n *Node) openDataPlane() (err error) {
 	fo := front.Options{
 		Issuer: n.authority, API: message.HandlerFunc(n.serveAPI), Landing: message.HandlerFunc(n.landing),
 		IsAPIHost: n.isBucket, ProxyPassthrough: n.opts.ProxyPassthrough, Answered: n.opts.Answered, Log: n.opts.Log,
+		Nameless: compile.DefaultCertificate,
 	}
 	if n.opts.Explanations {
 		fo.Explain = n.explain

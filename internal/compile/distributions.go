@@ -1,7 +1,6 @@
 package compile
 
 import (
-	"crypto/tls"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -20,6 +19,10 @@ import (
 // cloudFront names the service's site in a Snapshot.
 const cloudFront = "cloudfront"
 
+// DefaultCertificate has the names of CloudFront's own certificate, which viewers without a server name get as well
+// (DG-cnames, "Domain fronting").
+var DefaultCertificate = []string{"cloudfront.net", "*.cloudfront.net"}
+
 // distributions makes the edge service with the plans of all distributions.
 func (c *compiler) distributions() {
 	d := &distributionCompiler{compiler: c, cache: map[string]*edge.CachePolicy{}, request: map[string]*edge.OriginRequestPolicy{}, response: map[string]*edge.ResponseHeadersPolicy{}}
@@ -33,11 +36,16 @@ func (c *compiler) distributions() {
 		fx.canonical[v.ID] = v.S3CanonicalUserID
 	}
 	c.edge = edge.NewService(edge.Options{Plans: plans, Node: c.env.Node, Effects: fx})
-	own := &front.Certificate{ID: "CloudFront's default certificate", Names: []string{"cloudfront.net", "*.cloudfront.net"}}
-	c.add(c.front.Name("*.cloudfront.net", front.Site{Handler: c.edge, Service: cloudFront, Certificate: own}), "distributions")
+	own := &front.Certificate{ID: "CloudFront's default certificate", Names: DefaultCertificate}
+	site := front.Site{Handler: c.edge, Service: cloudFront, Certificate: own, TLS: securityPolicies["TLSv1"]}
+	c.add(c.front.Name("*.cloudfront.net", site), "distributions")
 	for rec, v := range resource.Distributions.All(c.view, resource.Global) {
 		hosts := []string{v.DomainName}
-		site := front.Site{Handler: c.edge, Service: cloudFront, Certificate: c.viewerCertificate(v.Config), TLS: securityPolicy(deref(v.Config.ViewerCertificate.MinimumProtocolVersion))}
+		versions := strings.ToLower(deref(v.Config.HttpVersion))
+		site.NoHTTP2, site.HTTP3 = !speaksHTTP2(versions), speaksHTTP3(versions)
+		site.Certificate, site.TLS = own, securityPolicies["TLSv1"]
+		c.add(c.front.Name(v.DomainName, site), c.path(rec, "DistributionConfig"))
+		site.Certificate, site.TLS = c.viewerCertificate(v.Config), securityPolicies[deref(v.Config.ViewerCertificate.MinimumProtocolVersion)]
 		for i, alias := range v.Config.Aliases.Items {
 			c.add(c.front.Alias(alias, site), c.path(rec, fmt.Sprintf("DistributionConfig.Aliases[%d]", i)))
 			hosts = append(hosts, alias)
@@ -46,25 +54,10 @@ func (c *compiler) distributions() {
 	}
 }
 
-// securityPolicy is what a security policy of CloudFront or API Gateway asks of a handshake: its oldest protocol (facts:
-// cloudfront-dataplane 1, apigateway 1). The ciphers are the front's own. Nobody offers SSLv3 any more.
-func securityPolicy(name string) *front.TLSPolicy {
-	oldest := map[string]uint16{
-		"SSLv3": tls.VersionTLS10, "TLSv1": tls.VersionTLS10, "TLSv1_2016": tls.VersionTLS10, "TLSv1.1_2016": tls.VersionTLS11,
-		"TLSv1.2_2018": tls.VersionTLS12, "TLSv1.2_2019": tls.VersionTLS12, "TLSv1.2_2021": tls.VersionTLS12, "TLSv1.2_2025": tls.VersionTLS12,
-		"TLSv1.3_2025": tls.VersionTLS13,
-		"TLS_1_0":      tls.VersionTLS10, "TLS_1_2": tls.VersionTLS12,
-	}[name]
-	switch {
-	case strings.HasPrefix(name, "SecurityPolicy_TLS13_1_3_"):
-		oldest = tls.VersionTLS13
-	case strings.HasPrefix(name, "SecurityPolicy_TLS13_1_2_"):
-		oldest = tls.VersionTLS12
-	case oldest == 0:
-		return nil
-	}
-	return &front.TLSPolicy{MinVersion: oldest}
-}
+// speaksHTTP2 and speaksHTTP3 read HttpVersion: http1.1, http2, http3 or http2and3. Each has HTTP/1.1 too, and http3 alone
+// has no HTTP/2 (DG-downloaddistvaluesgeneral, "Supported HTTP versions").
+func speaksHTTP2(version string) bool { return strings.HasPrefix(version, "http2") }
+func speaksHTTP3(version string) bool { return version == "http3" || version == "http2and3" }
 
 // viewerHosts are the names by which viewers reach distributions: a client may have signed for one of them instead of for the
 // API behind it.
@@ -121,7 +114,7 @@ func (d *distributionCompiler) plan(rec *store.Record, v *resource.Distribution)
 	version := strings.ToLower(deref(c.HttpVersion))
 	p := &edge.Plan{
 		ID: v.ID, ARN: "arn:aws:cloudfront::" + d.env.Account + ":distribution/" + v.ID, Account: d.env.Account, DomainName: v.DomainName,
-		Enabled: deref(c.Enabled), Staging: deref(c.Staging), HTTP2: strings.HasPrefix(version, "http2"), IPv6: deref(c.IsIPV6Enabled),
+		Enabled: deref(c.Enabled), Staging: deref(c.Staging), HTTP2: speaksHTTP2(version), IPv6: deref(c.IsIPV6Enabled),
 		DefaultRootObject: deref(c.DefaultRootObject), SourcePath: d.path(rec, config),
 	}
 	for _, a := range c.Aliases.Items {
@@ -287,11 +280,8 @@ func (d *distributionCompiler) settings(rec *store.Record, p *edge.Plan, c *clou
 	if deref(c.WebACLId) != "" {
 		note("WebACLId", "no web ACL is evaluated")
 	}
-	switch strings.ToLower(deref(c.HttpVersion)) {
-	case "http3", "http2and3":
+	if speaksHTTP3(strings.ToLower(deref(c.HttpVersion))) {
 		note("HttpVersion", "HTTP/3 is not served and not advertised; HTTP/1.1 and HTTP/2 are")
-	case "http1.1":
-		note("HttpVersion", "HTTP/2 is offered all the same")
 	}
 	if deref(c.ContinuousDeploymentPolicyId) != "" {
 		note("ContinuousDeploymentPolicyId", "all traffic goes to the primary distribution")
@@ -305,6 +295,9 @@ func (d *distributionCompiler) settings(rec *store.Record, p *edge.Plan, c *clou
 	}
 	if c.ConnectionFunctionAssociation != nil {
 		note("ConnectionFunctionAssociation", "connection functions are not run")
+	}
+	if v := c.ViewerCertificate; !deref(v.CloudFrontDefaultCertificate) && deref(v.SSLSupportMethod) != "" && deref(v.SSLSupportMethod) != "sni-only" {
+		note("ViewerCertificate.SslSupportMethod", "a node has no address for one certificate: viewers without a server name get CloudFront's default certificate")
 	}
 	if o := c.CacheTagConfig; o != nil {
 		note("CacheTagConfig", "objects cannot be invalidated by tag")

@@ -82,14 +82,20 @@ func (g *regionCompiler) compile() {
 func (g *regionCompiler) names(h message.Handler, endpoints []front.Endpoint) {
 	service := "apigateway " + g.region
 	wildcard := "*" + gateway.DefaultSuffix(g.region)
-	own := front.Site{Handler: h, Service: service, Certificate: &front.Certificate{ID: wildcard, Names: []string{wildcard}}}
+	own := front.Site{Handler: h, Service: service, Certificate: &front.Certificate{ID: wildcard, Names: []string{wildcard}}, TLS: securityPolicies["TLS_1_0"]}
 	g.claim(g.front.Name(wildcard, own), "")
+	for rec, v := range resource.RestAPIs.All(g.view, g.region) {
+		if p := deref(v.Value.SecurityPolicy); p != "" && p != "TLS_1_0" { // the default (AG-apigateway-security-policies-list)
+			own.TLS = securityPolicies[p]
+			g.claim(g.front.Name(v.API+gateway.DefaultSuffix(g.region), own), g.path(rec, "SecurityPolicy"))
+		}
+	}
 	for _, e := range endpoints {
 		g.front.Endpoint(e)
 	}
 	for rec, d := range resource.GatewayDomains.All(g.view, g.region) {
 		v := d.Value
-		site := front.Site{Handler: h, Service: service, Certificate: g.certificates[domainCertificate(v)], TLS: securityPolicy(deref(v.SecurityPolicy))}
+		site := front.Site{Handler: h, Service: service, Certificate: g.certificates[domainCertificate(v)], TLS: securityPolicies[deref(v.SecurityPolicy)]}
 		g.claim(g.front.Alias(*v.DomainName, site), g.path(rec, "DomainName"))
 		if target := text(v.DistributionDomainName); target != "" {
 			// An edge-optimized domain's target is a CloudFront of AWS's, which leads to the API.

@@ -151,7 +151,7 @@ func (b *Builder) entry(s *Snapshot, name string) *entry {
 	for range maxChain {
 		site, next := b.step(at)
 		if site != nil {
-			e.site, e.cert, e.tls = site, site.Certificate, site.TLS
+			e.site, e.face = site, site
 			break
 		}
 		if next == "" {
@@ -224,7 +224,7 @@ func (b *Builder) claim(e *entry, name string) {
 		site, _, ok = b.aliases.get(name)
 	}
 	if ok && site.Service == e.site.Service {
-		e.cert, e.tls = site.Certificate, site.TLS
+		e.face = site
 	}
 }
 

@@ -35,6 +35,8 @@ type Options struct {
 	// Answered is told of each request to a host of the stack once its answer has begun; nil means nobody. It must be
 	// quick: the client waits for it.
 	Answered func(a Answered)
+	// Nameless are names beside the machine's own that the certificate covers which clients get that send no server name.
+	Nameless []string
 	// Terse keeps the names of hosts out of the answer to an unknown one, for nodes that strangers can reach.
 	Terse bool
 	// ProxyPassthrough lets the forward proxy reach hosts outside the stack.
@@ -82,10 +84,12 @@ type Answered struct {
 
 // Front serves the current Snapshot. Make one with New.
 type Front struct {
-	opts  Options
-	tls   *tls.Config
-	cur   atomic.Pointer[Snapshot]
-	turns atomic.Uint32 // hands out shards
+	opts Options
+	tls  *tls.Config
+	// refuse is the configuration of handshakes that must fail.
+	refuse *tls.Config
+	cur    atomic.Pointer[Snapshot]
+	turns  atomic.Uint32 // hands out shards
 
 	drain    context.Context // done when no further request is wanted
 	stop     context.CancelFunc
@@ -118,7 +122,7 @@ func New(opts Options) *Front {
 	}
 	f := &Front{opts: opts, conns: map[*conn]struct{}{}}
 	f.drain, f.stop = context.WithCancel(context.Background())
-	f.tls = f.tlsConfig()
+	f.tls, f.refuse = f.tlsConfig(), refusal()
 	f.cur.Store(NewBuilder(0).Build())
 	return f
 }

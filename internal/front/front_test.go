@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -193,7 +194,8 @@ func TestCertificates(t *testing.T) {
 		Certificate: &Certificate{Names: []string{"imported.example.net"}, TLS: imported}}))
 	must(t, b.Alias("old.example.net", Site{Handler: echo("edge"), Service: "cloudfront", TLS: &TLSPolicy{MaxVersion: tls.VersionTLS12}}))
 	must(t, b.Alias("new.example.net", Site{Handler: echo("edge"), Service: "cloudfront", TLS: &TLSPolicy{MinVersion: tls.VersionTLS13}}))
-	s := start(t, b, Options{API: echo("api")})
+	must(t, b.Alias("one.example.net", Site{Handler: echo("edge"), Service: "cloudfront", NoHTTP2: true}))
+	s := start(t, b, Options{API: echo("api"), Nameless: []string{"*.cloudfront.net"}})
 	shake := func(cfg *tls.Config) (tls.ConnectionState, error) {
 		d := tls.Dialer{Config: cfg}
 		c, err := d.DialContext(t.Context(), "tcp", s.addr)
@@ -241,9 +243,21 @@ func TestCertificates(t *testing.T) {
 	if _, err := shake(&tls.Config{ServerName: "imported.example.net", RootCAs: own.Pool()}); err != nil {
 		t.Errorf("imported certificate: %v", err)
 	}
-	_, err = shake(&tls.Config{ServerName: "stranger.example.org", RootCAs: s.ca.Pool()})
-	if err == nil || !strings.Contains(err.Error(), "unrecognized name") {
-		t.Errorf("a stranger got %v, want unrecognized name", err)
+	for _, newest := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		_, err = shake(&tls.Config{ServerName: "stranger.example.org", RootCAs: s.ca.Pool(), MaxVersion: newest})
+		if err == nil || !strings.Contains(err.Error(), "handshake failure") {
+			t.Errorf("a stranger got %v, want handshake failure", err)
+		}
+	}
+	if state, err := shake(&tls.Config{InsecureSkipVerify: true}); err != nil || !slices.Contains(state.PeerCertificates[0].DNSNames, "*.cloudfront.net") ||
+		!slices.Contains(state.PeerCertificates[0].DNSNames, "localhost") {
+		t.Errorf("without a name: %v, %v", state.PeerCertificates, err)
+	}
+	for name, want := range map[string]string{"old.example.net": "h2", "one.example.net": "http/1.1", "one.example.net.localhost": "http/1.1", "localhost": "h2"} {
+		state, err := shake(&tls.Config{ServerName: name, RootCAs: s.ca.Pool(), NextProtos: []string{"h2", "http/1.1"}})
+		if err != nil || state.NegotiatedProtocol != want {
+			t.Errorf("%s: protocol %q, %v; want %q", name, state.NegotiatedProtocol, err, want)
+		}
 	}
 	if state, err := shake(&tls.Config{ServerName: "old.example.net", RootCAs: s.ca.Pool()}); err != nil || state.Version != tls.VersionTLS12 {
 		t.Errorf("maximum 1.2: %x, %v", state.Version, err)

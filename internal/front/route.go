@@ -167,7 +167,7 @@ func (f *Front) route(s *Snapshot, v *visit, r *message.Request) route {
 // because the certificate there is valid for name too. On AWS the addresses differ and no client does it; here all names
 // share one address.
 func mayCoalesce(connected, named *entry, name string) bool {
-	return named != nil && named.site != nil && connected.cert != nil && Covers(connected.cert.Names, name)
+	return named != nil && named.site != nil && connected.face.Certificate != nil && Covers(connected.face.Certificate.Names, name)
 }
 
 // isAPI tells whether a canonical name that is not served belongs to the AWS API. The empty name is a client of HTTP/1.0

@@ -31,8 +31,10 @@ type Snapshot struct {
 type entry struct {
 	site   *Site
 	target string // canonical name at the end of the chain of records; "" for the name that was asked for
-	cert   *Certificate
-	tls    *TLSPolicy
+	// face is the site whose certificate and TLS settings a client sees: that of the configuration that claims the name.
+	face *Site
+	// config is what face makes of a handshake; nil until the first one.
+	config atomic.Pointer[tls.Config]
 }
 
 // Site is a service as a name reaches it.
@@ -46,6 +48,8 @@ type Site struct {
 	Certificate *Certificate
 	// TLS restricts the handshake; nil for the default.
 	TLS *TLSPolicy
+	// NoHTTP2 keeps HTTP/2 out of the handshake, HTTP3 lets QUIC in. HTTP/1.1 is always spoken.
+	NoHTTP2, HTTP3 bool
 }
 
 // Certificate is what a service presents.
@@ -134,7 +138,7 @@ func (s *Snapshot) CertificateFor(sni string) (c *Certificate, ok bool) {
 	if e == nil || e.site == nil {
 		return nil, false
 	}
-	return e.cert, true
+	return e.face.Certificate, true
 }
 
 // Service returns the Service of the site to which host leads.
