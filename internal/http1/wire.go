@@ -129,9 +129,9 @@ func (w *wire) endOfHead() (int, error) {
 }
 
 // slack is how much later than asked a deadline may fall, so that a busy connection need not set one for each message.
-func slack(d time.Duration) time.Duration { return d / 4 }
+func slack(d time.Duration) time.Duration { return min(d/4, time.Second) }
 
-// armRead sees to it that a read fails after d, or up to a quarter later. d <= 0 means never.
+// armRead sees to it that a read fails after d, or up to a quarter or a second later. d <= 0 means never.
 func (w *wire) armRead(d time.Duration) {
 	if by, set := arm(w.readBy, d); set {
 		w.readBy = by

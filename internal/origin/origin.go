@@ -26,6 +26,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/foregate/foregate/internal/http1"
@@ -94,11 +95,13 @@ type Client struct {
 	dial     func(ctx context.Context, network, address string) (net.Conn, error)
 	roots    func() (*x509.CertPool, error)
 
-	mu     sync.RWMutex
-	pools  map[key]*pool
-	sweep  *time.Timer
-	active bool // the sweep is due
-	closed bool
+	mu      sync.RWMutex
+	pools   map[key]*pool
+	sweep   *time.Timer
+	active  atomic.Bool // the sweep is due; changes under mu
+	lookout *time.Timer
+	looking atomic.Bool // lookout is due
+	closed  bool
 }
 
 // New makes a Client. An Override that is no "http://" or "https://" address is an error.
@@ -127,6 +130,8 @@ func New(o Options) (*Client, error) {
 	c.roots = sync.OnceValues(c.loadRoots)
 	c.sweep = time.AfterFunc(time.Hour, c.sweepIdle)
 	c.sweep.Stop()
+	c.lookout = time.AfterFunc(time.Hour, c.look)
+	c.lookout.Stop()
 	return c, nil
 }
 
@@ -173,7 +178,8 @@ func (t *Target) verifyNames() []string {
 }
 
 // Fetch sends r to t and returns the answer. A request without a Host names the target's. The answer's Body, if there is one, streams and must be closed; a read error is an *Error.
-// Errors are *Error. When ctx ends, the connection is closed, also while the body streams.
+// Errors are *Error. When ctx ends, the connection is closed
+// at most 100 ms later, also while the body streams.
 func (c *Client) Fetch(ctx context.Context, t Target, r *message.Request) (*message.Response, error) {
 	if t.Scheme != "http" && t.Scheme != "https" || t.Host == "" {
 		return nil, &Error{Kind: BadRequest, Address: t.Host, Err: fmt.Errorf("scheme %q, host %q", t.Scheme, t.Host)}
@@ -249,6 +255,9 @@ func idempotent(method string) bool {
 
 // try makes one attempt. A connection that turns out to have been closed while idle does not count as one.
 func (p *pool) try(ctx context.Context, t *Target, r *message.Request) (*message.Response, *Error) {
+	if ctx.Err() != nil {
+		return nil, &Error{Kind: Canceled, Address: p.address, Err: context.Cause(ctx)}
+	}
 	k, e := p.get(ctx, t, r)
 	if e != nil {
 		return nil, e

@@ -49,7 +49,8 @@ type pool struct {
 
 	mu      sync.Mutex
 	idle    []*conn // the one used last stands last, and is used next
-	open    int     // idle or in use
+	all     map[*conn]struct{}
+	open    int // idle, in use, or being made
 	waiting []chan *conn
 	dropped bool // forgotten by the client: whoever still has it uses connections once
 }
@@ -59,12 +60,18 @@ type conn struct {
 	p       *pool
 	raw     net.Conn
 	http    *http1.ClientConn
-	close   func() // closes raw; made once
-	ctx     context.Context
-	stop    func() bool   // ends the watch over the caller's context
+	close   func()        // closes raw; made once
 	keep    time.Duration // how long it may be idle after this exchange
 	since   time.Time     // idle since
 	expires time.Time
+
+	unwatched bool // lookout does not see the pool any more
+
+	// What lookout reads as well.
+	mu   sync.Mutex
+	ctx  context.Context // the caller's; nil when idle
+	age  int             // for how many looks of lookout the exchange has lasted
+	stop func() bool     // ends the watch over ctx; nil as long as there is none
 }
 
 var errClosed = errors.New("the client is closed")
@@ -85,7 +92,7 @@ func (c *Client) pool(t *Target) (*pool, *Error) {
 	if p = c.pools[k]; p != nil {
 		return p, nil
 	}
-	p = &pool{c: c, key: k, address: t.address()}
+	p = &pool{c: c, key: k, address: t.address(), all: map[*conn]struct{}{}}
 	if t.Scheme == "https" {
 		var err error
 		if p.tls, err = c.tlsConfig(t); err != nil {
@@ -96,8 +103,9 @@ func (c *Client) pool(t *Target) (*pool, *Error) {
 	return p, nil
 }
 
-// restless is after how much idling even an idempotent request has its connection looked at first.
-const restless = 100 * time.Millisecond
+// restless is after how much idling even an idempotent request has its connection looked at first. The end of a connection, or
+// bytes that answer nothing, may also come right after the look: so within a time as short as that, a look proves nothing.
+const restless = time.Millisecond
 
 // get returns an idle connection or makes one, and waits when there are too many.
 func (p *pool) get(ctx context.Context, t *Target, r *message.Request) (*conn, *Error) {
@@ -111,8 +119,7 @@ func (p *pool) get(ctx context.Context, t *Target, r *message.Request) (*conn, *
 			p.mu.Unlock()
 			return k, nil
 		}
-		p.open--
-		_ = k.raw.Close()
+		p.forget(k)
 	}
 	if p.open < p.c.o.MaxConns {
 		p.open++
@@ -177,7 +184,26 @@ func (p *pool) connect(ctx context.Context, t *Target) (*conn, *Error) {
 	k.http = http1.NewClientConn(raw, http1.ClientOptions{
 		MaxHead: p.c.o.MaxHead, WriteTimeout: max(t.ReadTimeout, 0), AbsoluteForm: absolute, BodyError: k.bodyError, Done: k.done,
 	})
+	p.mu.Lock()
+	k.unwatched = p.dropped
+	p.all[k] = struct{}{}
+	p.mu.Unlock()
 	return k, nil
+}
+
+// forget closes a connection of which nobody else knows any more. The pool is locked.
+func (p *pool) forget(k *conn) {
+	delete(p.all, k)
+	p.open--
+	_ = k.raw.Close()
+}
+
+// lost counts a connection that is closed.
+func (p *pool) lost(k *conn) {
+	p.mu.Lock()
+	delete(p.all, k)
+	p.mu.Unlock()
+	p.gone()
 }
 
 // gone counts a connection that is no more, and lets somebody make another.
@@ -204,9 +230,8 @@ func (p *pool) put(k *conn) {
 		return
 	}
 	if p.dropped {
-		p.open--
+		p.forget(k)
 		p.mu.Unlock()
-		_ = k.raw.Close()
 		return
 	}
 	k.since = time.Now()
@@ -226,8 +251,7 @@ func (p *pool) closeIdle(which func(*conn) bool) (open int) {
 	kept := p.idle[:0]
 	for _, k := range p.idle {
 		if which(k) {
-			p.open--
-			_ = k.raw.Close()
+			p.forget(k)
 		} else {
 			kept = append(kept, k)
 		}
@@ -241,10 +265,7 @@ func (p *pool) closeIdle(which func(*conn) bool) (open int) {
 const sweepEvery = time.Second
 
 func (c *Client) startSweep() {
-	c.mu.RLock()
-	active, closed := c.active, c.closed
-	c.mu.RUnlock()
-	if active && !closed {
+	if c.active.Load() {
 		return
 	}
 	c.mu.Lock()
@@ -254,8 +275,8 @@ func (c *Client) startSweep() {
 		for _, p := range c.pools {
 			p.closeIdle(func(*conn) bool { return true })
 		}
-	case !c.active:
-		c.active = true
+	case !c.active.Load():
+		c.active.Store(true)
 		c.sweep.Reset(sweepEvery)
 	}
 }
@@ -274,7 +295,8 @@ func (c *Client) sweepIdle() {
 		}
 		open += n
 	}
-	if c.active = open > 0 && !c.closed; c.active {
+	c.active.Store(open > 0 && !c.closed)
+	if c.active.Load() {
 		c.sweep.Reset(sweepEvery)
 	}
 }
@@ -283,27 +305,27 @@ func (c *Client) sweepIdle() {
 func (k *conn) roundTrip(ctx context.Context, t *Target, r *message.Request) (*message.Response, error) {
 	k.http.SetReadTimeout(max(t.ReadTimeout, 0))
 	k.keep = t.KeepAlive
-	k.ctx, k.stop = ctx, nil
-	if ctx.Done() != nil {
-		k.stop = context.AfterFunc(ctx, k.close)
-	}
+	k.begin(ctx)
 	resp, err := k.http.RoundTrip(r)
 	if err != nil {
-		if k.stop != nil {
-			k.stop()
-		}
-		k.p.gone()
+		k.end()
+		k.p.lost(k)
 		return nil, err
 	}
 	return resp, nil
 }
 
 // bodyError gives the errors of an answer's body their Kind.
-func (k *conn) bodyError(err error) error { return k.p.failure(k.ctx, err) }
+func (k *conn) bodyError(err error) error {
+	k.mu.Lock()
+	ctx := k.ctx
+	k.mu.Unlock()
+	return k.p.failure(ctx, err)
+}
 
 // done is called by the protocol engine when an exchange is over.
 func (k *conn) done(_ *http1.ClientConn, reusable bool) {
-	if k.stop != nil && !k.stop() {
+	if !k.end() {
 		reusable = false // the context has ended and the connection is being closed
 	}
 	if reusable && k.keep > 0 {
@@ -311,5 +333,5 @@ func (k *conn) done(_ *http1.ClientConn, reusable bool) {
 		return
 	}
 	_ = k.raw.Close()
-	k.p.gone()
+	k.p.lost(k)
 }

@@ -1,0 +1,177 @@
+package http1
+
+import (
+	"bytes"
+	"io"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/foregate/foregate/internal/message"
+)
+
+// upload sends a request's body while the answer may already be on its way.
+type upload struct {
+	done     chan struct{}
+	ok       bool // whole; set before done is closed
+	mu       sync.Mutex
+	answered bool // the answer's head is here: its reader sets deadlines
+}
+
+func (u *upload) finished() bool {
+	select {
+	case <-u.done:
+		return u.ok
+	default:
+		return false
+	}
+}
+
+// answered tells the upload, if there is one, that the answer's head is here.
+func (c *ClientConn) answered() {
+	if u := c.upload; u != nil {
+		u.mu.Lock()
+		u.answered = true
+		u.mu.Unlock()
+		c.readBy = time.Time{} // the upload may have set another deadline than the one known here
+		_ = c.conn.SetReadDeadline(time.Time{})
+	}
+}
+
+// send writes the request. A small body leaves with the head; any other is sent by its own goroutine, which ends when the
+// body does, or when the connection is closed and the body's next read returns.
+func (c *ClientConn) send(r *message.Request, upgrading bool) *Error {
+	length, chunked := requestExtent(r)
+	out, why := c.appendRequest(getBuffer(smallSize)[:0], r, length, upgrading)
+	if why != "" {
+		putBuffer(out)
+		return &Error{Kind: BadMessage, Reason: why}
+	}
+	if length > 0 && !chunked && length <= oneWrite && ready(r.Body, length) {
+		c.started.Store(true)
+		var err error
+		if out, err = appendBody(out, r.Body, int(length)); err != nil {
+			putBuffer(out)
+			return &Error{Kind: BadMessage, Reason: "reading the request's body", Err: err}
+		}
+		length = 0
+	}
+	if length == 0 && !chunked {
+		var err error
+		if c.socket.able() {
+			err = c.askOnce(out)
+		} else {
+			err = c.writeAll(out)
+		}
+		putBuffer(out)
+		return c.sendError(err)
+	}
+	c.startUpload(out, r.Body, length)
+	return nil
+}
+
+// writeAll writes a request whole.
+func (c *ClientConn) writeAll(out []byte) error {
+	c.armWrite(c.o.WriteTimeout)
+	if _, err := c.conn.Write(out); err != nil {
+		return err
+	}
+	c.armRead(c.o.ReadTimeout)
+	return nil
+}
+
+// appendBody appends n bytes of a body. When it is shorter, nothing of the request may leave.
+func appendBody(out []byte, body io.Reader, n int) ([]byte, error) {
+	k := len(out)
+	if cap(out)-k < n {
+		b := getBuffer(k + n)
+		copy(b, out)
+		putBuffer(out)
+		out = b[:k]
+	}
+	m, err := io.ReadFull(body, out[k:k+n])
+	if err != nil {
+		return out[:k], incomplete(err)
+	}
+	return out[:k+m], nil
+}
+
+// startUpload sends the head in out and the body behind it; length is -1 for the chunked coding. The origin's time to answer
+// begins when the body is out.
+func (c *ClientConn) startUpload(out []byte, body io.Reader, length int64) {
+	c.armRead(0)
+	u := &upload{done: make(chan struct{})}
+	c.upload = u
+	s := &sender{w: &c.wire, out: out, timeout: c.o.WriteTimeout}
+	from := io.Reader(&counted{r: body, started: &c.started})
+	if b, ok := body.(Buffered); ok {
+		from = readyBody{from, b}
+	}
+	timeout := c.o.ReadTimeout
+	go func() {
+		defer close(u.done)
+		if length < 0 {
+			s.chunked(from)
+		} else {
+			s.knownLength(from, length)
+		}
+		putBuffer(s.out)
+		u.ok = s.broken == nil && s.failed == nil
+		if s.broken != nil {
+			_ = c.conn.Close() // the rest of the body will never come: the reader must not wait for an answer
+			return
+		}
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		if !u.answered && timeout > 0 {
+			_ = c.conn.SetReadDeadline(time.Now().Add(timeout))
+		}
+	}()
+}
+
+func (c *ClientConn) sendError(err error) *Error {
+	switch {
+	case err == nil:
+		return nil
+	case isTimeout(err):
+		return &Error{Kind: Timeout, Reason: "sending the request", Err: err}
+	}
+	return &Error{Kind: Broken, Reason: "sending the request", Err: err}
+}
+
+func requestExtent(r *message.Request) (length int64, chunked bool) {
+	switch {
+	case r.Body == nil:
+		return 0, false
+	case r.ContentLength < 0:
+		return -1, true
+	}
+	return r.ContentLength, false
+}
+
+// ready tells whether n bytes of a body can be read without waiting.
+func ready(r io.Reader, n int64) bool {
+	switch b := r.(type) {
+	case Buffered:
+		return int64(b.Buffered()) >= n
+	case *bytes.Reader, *strings.Reader, *bytes.Buffer:
+		return true
+	}
+	return false
+}
+
+type counted struct {
+	r       io.Reader
+	started *atomic.Bool
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	c.started.Store(true)
+	return c.r.Read(p)
+}
+
+type readyBody struct {
+	io.Reader
+	Buffered
+}
