@@ -16,6 +16,7 @@ import (
 const (
 	docManagedRequest = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed-origin-request-policies.html"
 	docOriginPath     = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/DownloadDistValuesOrigin.html#DownloadDistValuesOriginPath"
+	docEndpointTypes  = "https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-api-endpoint-types.html"
 	docPathPattern    = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/DownloadDistValuesCacheBehavior.html#DownloadDistValuesPathPattern"
 )
 
@@ -24,6 +25,7 @@ var executeAPI = regexp.MustCompile(`^([a-z0-9]+)\.execute-api\.([a-z0-9-]+)\.am
 
 // staticFindings reports what is wrong with a distribution whatever the request.
 func (d *distributionCompiler) staticFindings(rec *store.Record, p *edge.Plan) {
+	d.twoCloudFronts(p)
 	for i := range p.Behaviors {
 		b := &p.Behaviors[i]
 		for _, earlier := range p.Behaviors[:i] {
@@ -49,6 +51,26 @@ func (d *distributionCompiler) staticFindings(rec *store.Record, p *edge.Plan) {
 				d.apiFindings(p, b, &p.Origins[member])
 			}
 		}
+	}
+}
+
+// twoCloudFronts reports origins that are edge-optimized APIs or domains: they are a distribution of API Gateway's own.
+func (d *distributionCompiler) twoCloudFronts(p *edge.Plan) {
+	for i := range p.Origins {
+		o := &p.Origins[i]
+		what := ""
+		if m := executeAPI.FindStringSubmatch(o.Domain); m != nil && resource.EdgeOptimizedAPI(d.view, m[2], m[1]) {
+			what = "edge-optimized, which is the default"
+		} else if resource.EdgeOptimizedDomain(d.view, o.Domain) {
+			what = "an edge-optimized custom domain"
+		}
+		if what == "" {
+			continue
+		}
+		d.report(diag.Finding{Code: diag.EdgeOptimizedBehindDistribution, Severity: diag.Info, Path: o.SourcePath, Doc: docEndpointTypes,
+			Message: fmt.Sprintf("the API behind the origin %s is %s: on AWS requests pass two CloudFronts in a row", o.ID, what),
+			Because: []string{"API Gateway puts a distribution of its own in front of an edge-optimized endpoint: a second hop, and a second X-Cache, Via and X-Amz-Cf-Id"},
+			Fixes:   []string{"set EndpointConfiguration to {Types: [REGIONAL]}"}})
 	}
 }
 

@@ -2,13 +2,14 @@ package explain
 
 import (
 	"fmt"
-	"net/url"
+	neturl "net/url"
 	"slices"
 	"strings"
 
 	"github.com/foregate/foregate/internal/bucket"
 	"github.com/foregate/foregate/internal/diag"
 	"github.com/foregate/foregate/internal/edge"
+	"github.com/foregate/foregate/internal/function/url"
 	"github.com/foregate/foregate/internal/gateway"
 	"github.com/foregate/foregate/internal/gateway/rest"
 	"github.com/foregate/foregate/internal/trace"
@@ -25,6 +26,8 @@ const (
 	docLambdaPermit   = "https://docs.aws.amazon.com/lambda/latest/dg/services-apigateway.html"
 	docIAMAuth        = "https://docs.aws.amazon.com/apigateway/latest/developerguide/permissions.html"
 	docOAC            = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-restricting-access-to-s3.html"
+	docOACLambda      = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-restricting-access-to-lambda.html"
+	docURLAuth        = "https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"
 	docMethods        = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/DownloadDistValuesCacheBehavior.html#DownloadDistValuesAllowedHTTPMethods"
 	docLambdaEdgeLogs = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/lambda-edge-testing-debugging.html"
 )
@@ -66,7 +69,7 @@ func dynamic(e *Explanation) []diag.Finding {
 // nobody is the finding about a request that reached no service.
 func nobody(address string) diag.Finding {
 	host := address
-	if u, err := url.Parse(address); err == nil {
+	if u, err := neturl.Parse(address); err == nil {
 		host = u.Host
 	}
 	return diag.Finding{Code: diag.UnknownHost, Severity: diag.Error, Message: fmt.Sprintf("nothing here is called %q: the request reached no service", host),
@@ -124,6 +127,8 @@ func refused(h, front *trace.Hop, f trace.Fact) (diag.Finding, bool) {
 		return r.cloudFront()
 	case "s3":
 		return r.bucket()
+	case "lambda-url":
+		return r.functionURL(), true
 	}
 	return r.gateway()
 }
@@ -177,6 +182,31 @@ func (r refusal) bucket() (diag.Finding, bool) {
 		f.Message = "the bucket policy makes the bucket public, and the public access block forbids that"
 	}
 	return f, true
+}
+
+func (r refusal) functionURL() diag.Finding {
+	var f diag.Finding
+	switch r.fact.Detail {
+	case url.CauseUnknownHost:
+		f = r.because(diag.UnknownHost, "no function URL has the name that the request asks for",
+			"forward no Host to a function URL: use the managed origin request policy AllViewerExceptHostHeader")
+		if host, ok := fact(r.front, trace.HostForwarded); ok {
+			f.Path = host.Path
+		}
+	case url.CausePayloadHash:
+		f = r.because(diag.OACNeedsPayloadHash, "the body has no valid hash: CloudFront signs the request without its body, and Lambda takes no unsigned body",
+			"let the client send the body's SHA-256 in hexadecimal in x-amz-content-sha256")
+		f.Doc = docOACLambda
+	case url.CauseNotAllowed:
+		f = r.because(diag.AccessDenied, "the function's policy does not allow the call",
+			"give the caller lambda:InvokeFunctionUrl and lambda:InvokeFunction, with an AWS::Lambda::Permission each",
+			"for a distribution with an origin access control: Principal cloudfront.amazonaws.com and SourceArn of the distribution")
+		f.Doc = docURLAuth
+	default:
+		f = r.because(diag.AccessDenied, "the function URL refused the request")
+		f.Doc = docURLAuth
+	}
+	return f
 }
 
 func (r refusal) gateway() (diag.Finding, bool) {

@@ -3,6 +3,7 @@ package resource
 import (
 	"slices"
 
+	"github.com/foregate/foregate/internal/awsapi/apigateway"
 	"github.com/foregate/foregate/internal/store"
 )
 
@@ -26,4 +27,25 @@ func CustomDomains(r store.Reader) []string {
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// EdgeOptimizedAPI tells whether the store has the REST API, with an edge-optimized endpoint: the default (API Gateway API
+// reference, EndpointConfiguration).
+func EdgeOptimizedAPI(r store.Reader, region, apiID string) bool {
+	api, ok := RestAPIs.Get(r, region, apiID)
+	return ok && edgeOptimized(api.Value.EndpointConfiguration)
+}
+
+// EdgeOptimizedDomain tells whether name is a custom domain with an edge-optimized endpoint, in any region.
+func EdgeOptimizedDomain(r store.Reader, name string) bool {
+	for rec, d := range GatewayDomains.Everywhere(r) {
+		if rec.Key.ID == name && edgeOptimized(d.Value.EndpointConfiguration) {
+			return true
+		}
+	}
+	return false
+}
+
+func edgeOptimized(c *apigateway.EndpointConfiguration) bool {
+	return c == nil || len(c.Types) == 0 || slices.Contains(c.Types, "EDGE")
 }

@@ -36,6 +36,7 @@ func (x *exchange) authorize(ctx context.Context) *message.Response {
 			x.hop.Step("authorize", d.Effect.String(), why)
 		}
 		if !d.Allowed() {
+			x.cause = CauseNotAllowed
 			return x.refuse(403, "AccessDeniedException", "Message", forbiddenText, "nothing allows "+action+" on "+x.p.FunctionARN)
 		}
 	}
@@ -91,12 +92,18 @@ func (x *exchange) originAccess() *message.Response {
 	if len(x.body) == 0 {
 		return nil
 	}
-	if sent := x.r.Header.Get("x-amz-content-sha256"); sent == sigv4.HashPayload(x.body) {
+	why := "the body came without x-amz-content-sha256"
+	switch x.r.Header.Get("x-amz-content-sha256") {
+	case sigv4.HashPayload(x.body):
 		return nil
+	case "":
+	default:
+		why = "x-amz-content-sha256 is not the hash of the body"
 	}
+	x.cause = CausePayloadHash
 	return x.refuse(403, "InvalidSignatureException", "message",
 		"The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.",
-		"oac-needs-payload-hash")
+		why)
 }
 
 // keys are the condition keys of a call through a function URL (IAM service authorization reference, list_awslambda).

@@ -94,7 +94,15 @@ type exchange struct {
 	body  []byte
 	who   *iam.Identity // of a signed request
 	asked Caller        // of a vouched one
+	cause string        // of the refusal that comes, when explain tells it apart
 }
+
+// What explain tells apart among the refusals; the rest say what they mean in their step.
+const (
+	CauseUnknownHost = "unknown-host"
+	CausePayloadHash = "payload-hash"
+	CauseNotAllowed  = "not-allowed"
+)
 
 // forbiddenText is the answer to whom the policies do not let in.
 const forbiddenText = "Forbidden. For troubleshooting Function URL authorization issues, see: https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"
@@ -105,6 +113,7 @@ func (s *Service) Serve(ctx context.Context, r *message.Request) *message.Respon
 	x := &exchange{s: s, r: r, now: s.opts.Now().UTC(), p: s.plans[host], id: newRequestID()}
 	if x.p == nil {
 		x.hop = r.Trace.Hop("lambda-url", host)
+		x.cause = CauseUnknownHost
 		return x.refuse(403, "AccessDeniedException", "Message", "Forbidden", "the Host header names no function URL")
 	}
 	x.hop = r.Trace.Hop("lambda-url", x.p.ID)
@@ -172,7 +181,11 @@ func (x *exchange) finish(resp *message.Response) *message.Response {
 
 // refuse answers with an error of Lambda's own; key is how it spells the message's member.
 func (x *exchange) refuse(status int, kind, key, text, because string) *message.Response {
-	x.hop.Fact(trace.Refused, kind, because, x.sourcePath())
+	cause := because
+	if x.cause != "" {
+		cause = x.cause
+	}
+	x.hop.Fact(trace.Refused, kind, cause, x.sourcePath())
 	if x.hop != nil {
 		x.hop.Step("respond", kind, because)
 	}
