@@ -1,7 +1,6 @@
 package edge
 
 import (
-	"net/http"
 	"strconv"
 	"strings"
 
@@ -45,7 +44,8 @@ func (x *exchange) applyConditions(o *cache.Object) {
 
 // notModified evaluates If-None-Match, or else If-Modified-Since.
 func (x *exchange) notModified(o *cache.Object) bool {
-	if x.method&(GET|HEAD) == 0 {
+	// With cookies forwarded they are not supported (facts: cloudfront-dataplane 6).
+	if x.method&(GET|HEAD) == 0 || x.behavior.Forward.Cookies.Mode() != None {
 		return false
 	}
 	h := x.req.Header
@@ -59,9 +59,9 @@ func (x *exchange) notModified(o *cache.Object) bool {
 	if v == o.LastModified {
 		return true
 	}
-	since, err1 := http.ParseTime(v)
-	modified, err2 := http.ParseTime(o.LastModified)
-	return err1 == nil && err2 == nil && !modified.After(since)
+	since, ok1 := parseDate(v)
+	modified, ok2 := parseDate(o.LastModified)
+	return ok1 && ok2 && !modified.After(since)
 }
 
 // etagListed compares weakly, as If-None-Match does (rfc9110 8.8.3.2).

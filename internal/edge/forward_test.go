@@ -274,7 +274,7 @@ func TestFreshness(t *testing.T) {
 		{"no-cache", "", TTLs{0, 20 * s, 100 * s}, 0, true},
 		{"no-store", "", TTLs{9 * s, 20 * s, 100 * s}, 9 * s, true},
 		{`no-cache="Set-Cookie", max-age=9`, "", TTLs{0, 20 * s, 100 * s}, 9 * s, true},
-		{"max-age=banana", "", TTLs{0, 20 * s, 100 * s}, 20 * s, true},
+		{"max-age=banana", "", TTLs{0, 20 * s, 100 * s}, 0, true},
 	} {
 		h := message.Header{}
 		if c.control != "" {
@@ -295,25 +295,34 @@ func TestErrorFreshness(t *testing.T) {
 	s := time.Second
 	ttl := TTLs{0, 60 * s, 100 * s}
 	for _, c := range []struct {
-		status     int
-		control    string
-		min        time.Duration
-		configured bool
-		want       time.Duration
+		status  int
+		control string
+		min     time.Duration
+		want    time.Duration
 	}{
-		{404, "", 10 * s, false, 10 * s},
-		{404, "max-age=50", 10 * s, false, 50 * s},
-		{404, "max-age=500", 10 * s, false, 100 * s},
-		{503, "max-age=1", 10 * s, false, 10 * s},
-		{500, "", 0, true, 0},
-		{403, "", 10 * s, false, 0},
-		{403, "max-age=50", 10 * s, false, 50 * s},
-		{403, "", 5 * s, true, 5 * s},
-		{401, "max-age=50", 10 * s, false, 0},
-		{429, "", 10 * s, false, 0},
+		{404, "", 10 * s, 10 * s},
+		{404, "max-age=50", 10 * s, 50 * s},
+		{404, "max-age=500", 10 * s, 100 * s},
+		{503, "max-age=1", 10 * s, 10 * s},
+		{500, "", 0, 0},
+		{403, "", 10 * s, 0},
+		{403, "max-age=50", 10 * s, 50 * s},
+		{403, "", 5 * s, 0},
+		{403, "max-age=50, no-cache", 5 * s, 5 * s},
+		{404, "no-store", 10 * s, 0},
+		{410, "", 10 * s, 0},
+		{410, "max-age=5", 10 * s, 5 * s},
+		{410, "private", 10 * s, 0},
+		{501, "no-cache", 10 * s, 0},
+		{503, "no-store", 10 * s, 10 * s},
+		{414, "", 10 * s, 10 * s},
+		{415, "s-maxage=20", 10 * s, 20 * s},
+		{412, "", 10 * s, 0},
+		{401, "max-age=50", 10 * s, 0},
+		{429, "", 10 * s, 0},
 	} {
 		ctl := readControl(message.Header{{Name: "Cache-Control", Value: c.control}}, time.Now())
-		if got := ctl.errorFreshness(c.status, c.min, c.configured, ttl); got != c.want {
+		if got := ctl.errorFreshness(c.status, c.min, ttl); got != c.want {
 			t.Errorf("%d %q: %v, want %v", c.status, c.control, got, c.want)
 		}
 	}

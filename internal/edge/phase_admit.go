@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -35,28 +36,38 @@ func (x *exchange) lifetime() (time.Duration, Reason) {
 			return 0, ReasonCachingDisabled
 		}
 		return 0, ReasonMethodNotCached
-	case x.method == HEAD:
-		return 0, ReasonMethodNotCached
 	case x.res.origin == 206 || x.res.origin == 416 || x.res.origin == 304:
 		return 0, ReasonNotStoredPartial
 	}
 	c := readControl(x.res.header, x.now)
 	if x.res.origin >= 400 {
-		configured := x.errorResponse(x.res.origin) != nil
-		d := c.errorFreshness(x.res.origin, x.errorMinTTL(x.res.origin), configured, x.behavior.TTL)
-		if d <= 0 {
-			return 0, ReasonNotStoredStatus
+		// The page of a custom error response is kept as long as the error that it replaces.
+		if x.res.errorHeader != nil {
+			c = readControl(x.res.errorHeader, x.now)
 		}
-		return d, ReasonStoredError
-	}
-	if x.res.status < 200 || x.res.origin == 204 {
+		if d := c.errorFreshness(x.res.origin, x.errorMinTTL(x.res.origin), x.behavior.TTL); d > 0 {
+			return d, ReasonStoredError
+		}
 		return 0, ReasonNotStoredStatus
 	}
+	if x.res.status < 200 {
+		return 0, ReasonNotStoredStatus
+	}
+	if x.personal() && !c.shared {
+		return 0, ReasonNotStoredAuthorization
+	}
 	d, store := c.freshness(x.behavior.TTL)
-	if !store || d == 0 && !x.res.header.Has("ETag") && !x.res.header.Has("Last-Modified") {
+	if !store || d == 0 && !c.varyAll && !x.res.header.Has("ETag") && !x.res.header.Has("Last-Modified") {
 		return 0, ReasonNotStoredControl
 	}
 	return d, ReasonStored
+}
+
+// personal tells whether the origin got an Authorization of the viewer that is not in the cache key: what it answers is
+// nobody else's, unless it says so (rfc9111 3.5).
+func (x *exchange) personal() bool {
+	f := x.behavior.Forward
+	return f.Headers.Has("authorization") && !slices.Contains(f.KeyHeaders, "authorization") && x.req.Header.Has("Authorization")
 }
 
 // store puts a stream between origin and viewer that keeps the body, and shares it with requests that wait for it.
@@ -107,8 +118,10 @@ func (x *exchange) newObject(lifetime time.Duration) *cache.Object {
 		Distribution: x.plan.ID, Target: x.target(), Status: x.res.status,
 		Stored: x.now, Expires: x.now.Add(lifetime),
 		StaleWhileRevalidate: c.staleWhileRevalidate, StaleIfError: c.staleIfError,
+		Age: c.age,
 	}
 	h := x.res.header.Clone()
+	h.Del("Age")
 	if c.noCacheSetCookie {
 		h.Del("Set-Cookie")
 	}
@@ -117,6 +130,10 @@ func (x *exchange) newObject(lifetime time.Duration) *cache.Object {
 	}
 	if !setHead(o, h, x.now) {
 		return nil
+	}
+	if c.varyAll && lifetime == 0 {
+		// It is asked for anew each time, without conditional headers (facts: cloudfront-dataplane 6).
+		o.ETag, o.LastModified = "", ""
 	}
 	return o
 }

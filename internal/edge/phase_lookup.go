@@ -29,7 +29,7 @@ func (x *exchange) lookup() (phase, Reason) {
 	x.key = x.appendKey(x.key[:0])
 	x.keyed = true
 	x.object = x.svc.effects.Lookup(x.key)
-	if o := x.object; o != nil && x.now.Before(o.Expires) {
+	if o := x.object; o != nil && o.Usable(x.now) {
 		return x.hit(o, xcacheHit)
 	}
 	if x.mayRevalidateLater() {
@@ -93,7 +93,7 @@ func (x *exchange) join() (next phase, reason Reason, ok bool) {
 		return deliver, ReasonCanceled, true
 	case body != nil:
 		x.serveObject(o, xcacheHit)
-		x.res.memory, x.res.body, x.res.length, x.res.age = nil, body, body.Length(), false
+		x.res.memory, x.res.body, x.res.length, x.res.age = nil, body, body.Length(), o.Age > 0
 		x.verdict = "hit"
 		if o.Result != "" {
 			x.res.xcache = o.Result
@@ -102,7 +102,7 @@ func (x *exchange) join() (next phase, reason Reason, ok bool) {
 	}
 	// The leader had nothing to share, or it only confirmed what is stored.
 	x.object = x.svc.effects.Lookup(x.key)
-	if o := x.object; o != nil && x.svc.effects.Now().Before(o.Expires) {
+	if o := x.object; o != nil && o.Usable(x.svc.effects.Now()) {
 		next, reason = x.hit(o, xcacheHit)
 		return next, reason, true
 	}

@@ -149,10 +149,11 @@ func hostOnly(host string) string {
 	return host
 }
 
-// addValidators asks the origin whether the expired object has changed (facts: cloudfront-dataplane 6).
+// addValidators asks the origin whether the expired object has changed; not with cookies forwarded (facts:
+// cloudfront-dataplane 6).
 func (x *exchange) addValidators(r *message.Request) bool {
 	o := x.object
-	if o == nil || x.method != GET || o.ETag == "" && o.LastModified == "" {
+	if o == nil || x.method != GET || o.ETag == "" && o.LastModified == "" || x.behavior.Forward.Cookies.Mode() != None {
 		return false
 	}
 	for _, name := range [...]string{"If-None-Match", "If-Modified-Since", "If-Match", "If-Unmodified-Since", "If-Range", "Range"} {
@@ -220,7 +221,7 @@ func (x *exchange) fetch() (phase, Reason) {
 		if res.Body != nil {
 			res.Body.Close()
 		}
-		return x.serveStale()
+		return x.serveStale(res.Status)
 	}
 	x.take(res)
 	return originResponse, ReasonFetched
@@ -268,7 +269,7 @@ func (x *exchange) fetchFailed(err error) (phase, Reason) {
 		x.hop.Fact(trace.Refused, "OriginError", string(cause), x.fetched.origin.SourcePath)
 	}
 	if x.stale(status) {
-		return x.serveStale()
+		return x.serveStale(status)
 	}
 	x.fail(status, reason)
 	return errorPage, reason

@@ -76,7 +76,7 @@ func (x *exchange) cleanHeader() {
 }
 
 func droppedFromOrigin(name string) bool {
-	for _, n := range [...]string{"Connection", "Keep-Alive", "Proxy-Connection", "TE", "Trailer", "Upgrade", "X-Cache", "Age"} {
+	for _, n := range [...]string{"Connection", "Keep-Alive", "Proxy-Connection", "TE", "Trailer", "Upgrade", "X-Cache"} {
 		if strings.EqualFold(n, name) {
 			return true
 		}
@@ -118,14 +118,14 @@ func (x *exchange) revalidated(res *message.Response) (phase, Reason) {
 	header := o.Header()
 	x.res.header = res.Header
 	x.cleanHeader()
-	for _, f := range x.res.header {
-		if !hasPrefixFold(f.Name, "Content-") && !strings.EqualFold(f.Name, "Set-Cookie") {
-			header.Set(f.Name, f.Value)
-		}
-	}
-	c := readControl(header, x.now)
+	c := readControl(x.res.header, x.now)
+	age := c.age
+	header = updateStored(header, x.res.header)
+	c = readControl(header, x.now)
+	c.age = age
 	lifetime, store := c.freshness(x.behavior.TTL)
 	n := o.Renewed(x.now, x.now.Add(lifetime))
+	n.Age = age
 	store = setHead(n, header, x.now) && store
 	n.StaleWhileRevalidate, n.StaleIfError = c.staleWhileRevalidate, c.staleIfError
 	if store {
@@ -139,30 +139,56 @@ func (x *exchange) revalidated(res *message.Response) (phase, Reason) {
 	return responseHeaders, ReasonRevalidated
 }
 
-// stale tells whether the expired object may answer for an origin that failed (facts: cloudfront-dataplane 6, Stale).
+// updateStored puts the fields of a 304 in place of the stored ones, all lines of a name together. What describes the body that
+// is stored stays (rfc9111 3.2, 4.3.4).
+func updateStored(stored, fresh message.Header) message.Header {
+	out := stored[:0]
+	for _, f := range stored {
+		if keptOn304(f.Name) || !fresh.Has(f.Name) {
+			out = append(out, f)
+		}
+	}
+	for _, f := range fresh {
+		if !keptOn304(f.Name) && !strings.EqualFold(f.Name, "Age") {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+func keptOn304(name string) bool {
+	for _, n := range [...]string{"Content-Length", "Content-Encoding", "Content-Type", "Content-Range", "Content-MD5", "Set-Cookie", "ETag", "Vary"} {
+		if strings.EqualFold(n, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// stale tells whether the expired object may answer for an origin that failed with status: no longer after it expired than
+// stale-if-error says, and than the maximum TTL (facts: cloudfront-dataplane 6, Stale; DG26-httpstatuscodes). That
+// must-revalidate does not prevent it was seen live.
 func (x *exchange) stale(status int) bool {
 	o := x.object
 	if o == nil || status < 500 || o.Result != "" || x.method&(GET|HEAD) == 0 {
 		return false
 	}
-	if o.StaleIfError < 0 {
-		return true
+	grace := x.behavior.TTL.Max
+	if o.StaleIfError >= 0 {
+		grace = min(grace, o.StaleIfError)
 	}
-	return x.now.Before(o.Expires.Add(min(o.StaleIfError, x.behavior.TTL.Max)))
+	return x.now.Before(o.Expires.Add(grace))
 }
 
-// serveStale answers with the expired object. Without stale-if-error it is good for the error caching time, so that the
-// origin is not asked at each request.
-func (x *exchange) serveStale() (phase, Reason) {
+// serveStale answers with the expired object, which is then good for the error caching time, so that a failing origin is not
+// asked at each request (DG26-httpstatuscodes). X-Cache says RefreshHit: seen live.
+func (x *exchange) serveStale(status int) (phase, Reason) {
 	o := x.object
-	if o.StaleIfError < 0 {
-		n := o.Renewed(o.Stored, x.now.Add(x.errorMinTTL(502)))
-		n.Age, n.StaleIfError = o.Age, o.StaleIfError
-		x.svc.effects.Admit(x.key, n)
-		o = n
-	}
+	n := o.Renewed(o.Stored, o.Expires)
+	n.Age, n.Retry = o.Age, x.now.Add(x.errorMinTTL(status))
+	x.svc.effects.Admit(x.key, n)
 	x.endFlight()
-	x.serveObject(o, xcacheHit)
+	x.serveObject(n, xcacheRefresh)
 	return responseHeaders, ReasonStale
 }
 
@@ -175,10 +201,14 @@ func (x *exchange) endFlight() {
 
 // errorMinTTL is the error caching minimum TTL of a status, 10 s unless configured (facts: cloudfront-dataplane 7).
 func (x *exchange) errorMinTTL(status int) time.Duration {
+	d := 10 * time.Second
 	if e := x.errorResponse(status); e != nil {
-		return e.MinTTL
+		d = e.MinTTL
 	}
-	return 10 * time.Second
+	if s := x.fetched; s != nil && s.origin != nil && s.origin.Kind == S3Origin {
+		d = max(d, time.Second) // DG26-custom-error-pages-expiration
+	}
+	return d
 }
 
 func (x *exchange) errorResponse(status int) *ErrorResponse {
@@ -205,14 +235,15 @@ func (x *exchange) errorPage() (phase, Reason) {
 	page := x.fetchPage(e.PagePath)
 	status, origin := x.res.status, x.res.origin
 	x.discard()
-	t := x.res.timing
+	t, failed := x.res.timing, x.res.header
 	x.res = page
+	x.res.errorHeader = failed
 	x.res.timing = t
 	x.res.xcache = xcacheError
 	x.res.age = false
 	x.verdict = e.PagePath
 	if page.status >= 400 {
-		x.res.origin = page.status
+		x.res.origin, x.res.errorHeader = page.status, nil
 		return admit, ReasonCustomPageFailed
 	}
 	x.res.origin = origin

@@ -149,6 +149,8 @@ type result struct {
 	object *cache.Object
 	close  bool
 	origin int // the status that the origin gave, before a custom error response
+	// errorHeader has the fields of the error that a custom error response replaces.
+	errorHeader message.Header
 	// self is true for answers that CloudFront makes itself.
 	self bool
 	// timing has what Server-Timing reports.

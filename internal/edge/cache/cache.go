@@ -31,6 +31,8 @@ type Object struct {
 	// Stored is when the origin confirmed the object last, Age how old it said it was then, Expires when it goes stale.
 	Stored, Expires time.Time
 	Age             time.Duration
+	// Retry is until when the expired object answers because the origin has failed.
+	Retry time.Time
 	// StaleWhileRevalidate and StaleIfError extend the use after Expires; StaleIfError is -1 when the origin did not say.
 	StaleWhileRevalidate, StaleIfError time.Duration
 	// ETag and LastModified are the validators, "" when absent.
@@ -40,6 +42,9 @@ type Object struct {
 	// Self is true for a page that CloudFront made itself.
 	Self bool
 }
+
+// Usable tells whether the object may answer at now without asking the origin.
+func (o *Object) Usable(now time.Time) bool { return now.Before(o.Expires) || now.Before(o.Retry) }
 
 // Header returns the fields with Via, in memory of their own.
 func (o *Object) Header() message.Header {
