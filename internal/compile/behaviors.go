@@ -161,15 +161,7 @@ func (d *distributionCompiler) behaviorNote(rec *store.Record, out *edge.Behavio
 // behaviorSettings names what a behavior asks for and the engine does not do.
 func (d *distributionCompiler) behaviorSettings(rec *store.Record, out *edge.Behavior, b behaviorInput) {
 	note := func(name, instead string) { d.behaviorNote(rec, out, b.path+"."+name, name, instead) }
-	if (b.TrustedKeyGroups != nil && len(b.TrustedKeyGroups.Items) > 0) || (b.TrustedSigners != nil && len(b.TrustedSigners.Items) > 0) {
-		out.TrustedSigners = true
-		name := "TrustedKeyGroups"
-		if b.TrustedKeyGroups == nil || len(b.TrustedKeyGroups.Items) == 0 {
-			name = "TrustedSigners"
-		}
-		out.Source.TrustedSigners = d.path(rec, b.path+"."+name)
-		note(name, "signatures of URLs and cookies cannot be checked: requests are refused with 403")
-	}
+	d.signers(rec, out, b)
 	if b.GrpcConfig != nil && deref(b.GrpcConfig.Enabled) {
 		out.GRPC = true
 		note("GrpcConfig", "gRPC is not passed on")

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/foregate/foregate/internal/edge/signed"
 	"github.com/foregate/foregate/internal/message"
 )
 
@@ -93,16 +94,25 @@ func (x *exchange) fail(status int, r Reason) {
 }
 
 func (x *exchange) failWith(status int, sentence, xcache string) {
-	page := errorHTML(status, sentence, x.id)
+	x.answerSelf(status, "text/html", errorHTML(status, sentence, x.id), xcache)
+}
+
+// answerSelf makes page, which CloudFront writes itself, the answer.
+func (x *exchange) answerSelf(status int, contentType, page, xcache string) {
 	x.discard()
 	x.res = result{
 		status: status, origin: status, xcache: xcache, self: true,
 		header: append(make(message.Header, 0, 8),
 			message.Field{Name: "Server", Value: "CloudFront"},
 			message.Field{Name: "Date", Value: httpDate(x.now)},
-			message.Field{Name: "Content-Type", Value: "text/html"}),
+			message.Field{Name: "Content-Type", Value: contentType}),
 		memory: []byte(page), length: int64(len(page)),
 	}
+}
+
+// failSigned makes the answer the XML that refuses a signature: Content-Type text/xml, no line break at the end (live answers).
+func (x *exchange) failSigned(p signed.Problem) {
+	x.answerSelf(403, "text/xml", p.Body(), xcacheError)
 }
 
 // redirect makes the answer a redirect to the same address over HTTPS.

@@ -101,50 +101,6 @@ func (x *exchange) matchBehavior() (phase, Reason) {
 	return x.refuse(500, ReasonInternal, "no-behavior", x.plan.SourcePath)
 }
 
-// checkAccess applies the viewer protocol policy and the allowed methods. Geo restriction and signed URLs belong here too.
-func (x *exchange) checkAccess() (phase, Reason) {
-	b := x.behavior
-	if x.viewer.Scheme == "http" {
-		switch b.ViewerProtocol {
-		case HTTPSOnly:
-			return x.refuse(403, ReasonHTTPSRequired, CauseHTTPS, b.Source.ViewerProtocolPolicy)
-		case RedirectToHTTPS:
-			return x.redirectToHTTPS()
-		}
-	}
-	if x.method&b.Allowed == 0 {
-		return x.refuse(403, ReasonMethodNotAllowed, CauseMethod, or(b.Source.AllowedMethods, b.Source.Behavior))
-	}
-	if x.method == GET && x.viewer.Body != nil && x.viewer.ContentLength != 0 {
-		return x.refuse(403, ReasonGETBody, CauseGETBody, "")
-	}
-	if x.plan.Geo != nil && x.hop != nil {
-		// A viewer whose country is not known is served (facts: cloudfront-dataplane 11), and here none is known.
-		x.hop.Fact(trace.Unsupported, "GeoRestriction", "the viewer's country is not known, so the request is served", x.plan.Geo.SourcePath)
-	}
-	if b.TrustedSigners {
-		return x.refuse(403, ReasonSignedNotSupported, CauseSigned, or(b.Source.TrustedSigners, b.Source.Behavior))
-	}
-	x.verdict = "allow"
-	return viewerRequest, ReasonAllowed
-}
-
-// redirectToHTTPS answers 301 to GET and HEAD, 307 to other methods, and refuses those on HTTP/1.0 (facts:
-// cloudfront-dataplane 3).
-func (x *exchange) redirectToHTTPS() (phase, Reason) {
-	status := 301
-	if x.method&(GET|HEAD) == 0 {
-		if x.viewer.Proto < 2 {
-			return x.refuse(403, ReasonRedirectOldProtocol, CauseHTTPS, x.behavior.Source.ViewerProtocolPolicy)
-		}
-		status = 307
-	}
-	x.redirect(status)
-	x.verdict = "redirect"
-	x.hop.Fact(trace.Refused, "Redirect", string(CauseRedirect), x.behavior.Source.ViewerProtocolPolicy)
-	return deliver, ReasonRedirect
-}
-
 func or(a, b string) string {
 	if a != "" {
 		return a

@@ -32,6 +32,9 @@ func (x *exchange) admit() (phase, Reason) {
 func (x *exchange) lifetime() (time.Duration, Reason) {
 	switch {
 	case !x.keyed:
+		if x.res.self {
+			return 0, ReasonNotCached
+		}
 		if x.behavior != nil && (x.behavior.TTL.Disabled() || x.behavior.Forward.NoCache) {
 			return 0, ReasonCachingDisabled
 		}

@@ -57,7 +57,7 @@ func table() [phaseCount]phaseSpec {
 	return [phaseCount]phaseSpec{
 		accept:          {"accept", (*exchange).accept, phases(matchBehavior, deliver)},
 		matchBehavior:   {"match-behavior", (*exchange).matchBehavior, phases(checkAccess, lookup, deliver)},
-		checkAccess:     {"check-access", (*exchange).checkAccess, phases(viewerRequest, deliver)},
+		checkAccess:     {"check-access", (*exchange).checkAccess, phases(viewerRequest, errorPage, deliver)},
 		viewerRequest:   {"viewer-request", (*exchange).viewerRequest, phases(lookup, responseHeaders, deliver)},
 		lookup:          {"lookup", (*exchange).lookup, phases(originRequest, responseHeaders, deliver)},
 		originRequest:   {"origin-request", (*exchange).originRequest, phases(fetch, admit, deliver)},

@@ -3,6 +3,7 @@ package edge
 import (
 	"time"
 
+	"github.com/foregate/foregate/internal/edge/signed"
 	"github.com/foregate/foregate/internal/message"
 )
 
@@ -64,8 +65,8 @@ type Behavior struct {
 	Lambda [NumEvents]*LambdaAssociation
 	// ViewerRequestFunction and ViewerResponseFunction are CloudFront Functions. Room: not run yet.
 	ViewerRequestFunction, ViewerResponseFunction *FunctionAssociation
-	// TrustedSigners is true when requests need a signed URL or cookies. Room: see check-access.
-	TrustedSigners bool
+	// Signers are the keys of which requests need a signature, in the URL or in cookies; nil where everybody may come in.
+	Signers *signed.Keys
 	// GRPC is true when GrpcConfig.Enabled. Room: not honoured yet.
 	GRPC bool
 	// SmoothStreaming and RealtimeLog are accepted by AWS; a compiler that sees them adds an Unsupported entry.

@@ -20,7 +20,17 @@ const (
 	ReasonHTTPSRequired
 	ReasonMethodNotAllowed
 	ReasonGETBody
-	ReasonSignedNotSupported
+	ReasonSignatureMissing
+	ReasonSignatureKey
+	ReasonSignatureIncomplete
+	ReasonSignaturePolicy
+	ReasonSignatureEncoding
+	ReasonSignatureHash
+	ReasonSignatureMismatch
+	ReasonSignatureResource
+	ReasonSignatureExpired
+	ReasonSignatureNotYet
+	ReasonSignatureAddress
 	ReasonAllowed
 	ReasonNoFunction
 	ReasonFunctionContinues
@@ -94,7 +104,6 @@ var reasonTexts = [reasonCount]string{
 	ReasonHTTPSRequired:          "the viewer protocol policy is https-only and the request came over HTTP",
 	ReasonMethodNotAllowed:       "the behavior does not allow the method",
 	ReasonGETBody:                "a GET request has a body",
-	ReasonSignedNotSupported:     "the behavior wants signed URLs, which Foregate cannot check yet; it refuses rather than lets everyone in",
 	ReasonAllowed:                "protocol and method are allowed",
 	ReasonNoFunction:             "no function on this event",
 	ReasonFunctionContinues:      "the function returned it unchanged",
@@ -142,6 +151,18 @@ var reasonTexts = [reasonCount]string{
 	ReasonInternal:               "Foregate made a mistake",
 	ReasonLambdaJSON:             "what the function returned is not JSON",
 	ReasonCanceled:               "the viewer has gone",
+
+	ReasonSignatureMissing:    "the behavior takes signed URLs and cookies only, and there is no Key-Pair-Id",
+	ReasonSignatureKey:        "no key that the behavior trusts has this Key-Pair-Id",
+	ReasonSignatureIncomplete: "there is a Key-Pair-Id, and no signature, or neither a policy nor an expiry time",
+	ReasonSignaturePolicy:     "the policy cannot be read",
+	ReasonSignatureEncoding:   "the signature is not in CloudFront's base64, with - for +, _ for = and ~ for /",
+	ReasonSignatureHash:       "the hash algorithm is neither SHA1 nor SHA256",
+	ReasonSignatureMismatch:   "the signature is not valid for this address and policy",
+	ReasonSignatureResource:   "the signature is valid, and its policy is for another address",
+	ReasonSignatureExpired:    "the signature is valid, and has expired",
+	ReasonSignatureNotYet:     "the signature is valid, and its time has not come yet",
+	ReasonSignatureAddress:    "the signature is valid, and the viewer is not in the network of its policy",
 }
 
 // Cause is the Detail of a Refused fact: the cause in the engine's terms, from which findings are made.
@@ -149,24 +170,30 @@ type Cause string
 
 // The causes.
 const (
-	CauseUnknownHost      Cause = "unknown-host"
-	CauseDisabled         Cause = "distribution-disabled"
-	CauseURITooLong       Cause = "uri-too-long"
-	CauseHeadTooBig       Cause = "head-too-big"
-	CauseMethod           Cause = "method-not-allowed"
-	CauseGETBody          Cause = "get-with-body"
-	CauseHTTPS            Cause = "https-required"
-	CauseRedirect         Cause = "redirected-to-https"
-	CauseSigned           Cause = "signed-url-required"
-	CauseOriginDNS        Cause = "origin-dns"
-	CauseOriginConnect    Cause = "origin-connect"
-	CauseOriginTLS        Cause = "origin-tls"
-	CauseOriginTimeout    Cause = "origin-timeout"
-	CauseOriginClosed     Cause = "origin-closed"
-	CauseOriginInvalid    Cause = "origin-invalid-response"
-	CauseFunctionInvalid  Cause = "function-result-invalid"
-	CauseFunctionFailed   Cause = "function-failed"
-	CauseFunctionThrottle Cause = "function-throttled"
+	CauseUnknownHost Cause = "unknown-host"
+	CauseDisabled    Cause = "distribution-disabled"
+	CauseURITooLong  Cause = "uri-too-long"
+	CauseHeadTooBig  Cause = "head-too-big"
+	CauseMethod      Cause = "method-not-allowed"
+	CauseGETBody     Cause = "get-with-body"
+	CauseHTTPS       Cause = "https-required"
+	CauseRedirect    Cause = "redirected-to-https"
+	// The causes about signed URLs and cookies: none, a key that is not trusted, what cannot be read, one that does not match,
+	// and one whose policy does not allow the request.
+	CauseSignatureMissing   Cause = "signature-missing"
+	CauseSignatureKey       Cause = "signature-key-unknown"
+	CauseSignatureMalformed Cause = "signature-malformed"
+	CauseSignatureMismatch  Cause = "signature-mismatch"
+	CauseSignatureDenied    Cause = "signature-denied"
+	CauseOriginDNS          Cause = "origin-dns"
+	CauseOriginConnect      Cause = "origin-connect"
+	CauseOriginTLS          Cause = "origin-tls"
+	CauseOriginTimeout      Cause = "origin-timeout"
+	CauseOriginClosed       Cause = "origin-closed"
+	CauseOriginInvalid      Cause = "origin-invalid-response"
+	CauseFunctionInvalid    Cause = "function-result-invalid"
+	CauseFunctionFailed     Cause = "function-failed"
+	CauseFunctionThrottle   Cause = "function-throttled"
 	// CauseErrorPage is a custom error response in place of the origin's error; Name is the origin's status.
 	CauseErrorPage Cause = "custom-error-response"
 	// CauseChain is a request that has passed too many distributions.

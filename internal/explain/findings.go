@@ -150,8 +150,8 @@ func (r refusal) cloudFront() (diag.Finding, bool) {
 		f := r.finding(diag.ViewerProtocolDropsMethod, "the behavior redirects HTTP to HTTPS: nothing has reached the origin", "ask by https")
 		f.Severity = diag.Info
 		return f, true
-	case edge.CauseSigned:
-		return r.finding(diag.UnsupportedProperty, "the behavior wants signed URLs or cookies, which Foregate cannot check yet: it refuses the request", "take TrustedKeyGroups off while testing"), true
+	case edge.CauseSignatureMissing, edge.CauseSignatureKey, edge.CauseSignatureMalformed, edge.CauseSignatureMismatch, edge.CauseSignatureDenied:
+		return r.signed(edge.Cause(r.fact.Detail))
 	case edge.CauseOriginDNS, edge.CauseOriginConnect, edge.CauseOriginTLS, edge.CauseOriginTimeout, edge.CauseOriginClosed, edge.CauseOriginInvalid:
 		return r.because(diag.OriginUnreachable, "CloudFront got no answer from the origin",
 			"check the origin's domain name, port, protocol policy and certificate", "send the host elsewhere with --origin HOST=URL"), true

@@ -60,6 +60,9 @@ const (
 	// SignatureChecked: Name is the host that the signature was computed for when it can be told, Detail the host that
 	// arrived.
 	SignatureChecked FactKind = "signature-checked"
+	// SignatureDiagnosed: why a signed URL or signed cookies were refused. Name is "because" or "fix", Detail the text, Path the
+	// setting that asks for signatures.
+	SignatureDiagnosed FactKind = "signature-diagnosed"
 	// Unsupported: a setting that applied to this request and that Foregate does not honour. Path is the setting.
 	Unsupported FactKind = "unsupported"
 )

@@ -2,11 +2,6 @@ package cloudfront
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,6 +9,7 @@ import (
 	"github.com/foregate/foregate/internal/awsapi"
 	"github.com/foregate/foregate/internal/awsapi/cloudfront"
 	"github.com/foregate/foregate/internal/diag"
+	"github.com/foregate/foregate/internal/edge/signed"
 	"github.com/foregate/foregate/internal/resource"
 	"github.com/foregate/foregate/internal/service"
 	"github.com/foregate/foregate/internal/store"
@@ -238,23 +234,11 @@ func (s *Service) ListCloudFrontOriginAccessIdentities(ctx context.Context, in *
 		Marker: or(in.Marker, ""), NextMarker: next, MaxItems: &limit, IsTruncated: new(next != nil), Quantity: count(items), Items: items}}, nil
 }
 
-// checkKey: RSA 2048 or ECDSA P-256 in PEM (facts: cloudfront-dataplane 10).
+// checkKey: RSA 2048 or ECDSA P-256 in PEM (private-content-trusted-signers).
 func checkKey(encoded string) error {
-	block, _ := pem.Decode([]byte(encoded))
-	if block != nil {
-		if key, err := x509.ParsePKIXPublicKey(block.Bytes); err == nil {
-			switch k := key.(type) {
-			case *rsa.PublicKey:
-				if k.N.BitLen() == 2048 {
-					return nil
-				}
-			case *ecdsa.PublicKey:
-				if k.Curve == elliptic.P256() {
-					return nil
-				}
-			}
-		}
+	if _, err := signed.ParseKey(encoded); err != nil {
+		return invalid("PublicKeyConfig.EncodedKey", "Your request contains empty/invalid/out of limits RSA Encoded Key", // text: seen in public reports
+			err.Error(), "make the key with openssl: openssl rsa -pubout -in private_key.pem, of a private key with 2048 bits or on P-256")
 	}
-	return invalid("PublicKeyConfig.EncodedKey", "Your request contains empty/invalid/out of limits RSA Encoded Key", // text: seen in public reports
-		"want a public key in PEM, RSA with 2048 bits or ECDSA on P-256")
+	return nil
 }

@@ -50,6 +50,9 @@ func (s *Service) checkBehavior(r store.Reader, b behavior, targets map[string]*
 			}
 		}
 	}
+	if err := checkSigners(b); err != nil {
+		return err
+	}
 	if b.TrustedKeyGroups != nil {
 		for i, id := range b.TrustedKeyGroups.Items {
 			if _, ok := resource.KeyGroups.Get(r, global, id); !ok {
@@ -58,6 +61,31 @@ func (s *Service) checkBehavior(r store.Reader, b behavior, targets map[string]*
 		}
 	}
 	return s.checkFunctions(r, b)
+}
+
+// checkSigners: what a behavior trusts, but for the existence of its key groups.
+func checkSigners(b behavior) error {
+	if n := len(b.TrustedKeyGroups.Items); n > maxBehaviorGroups { // text: BC's documentation of the error
+		return refuse(cloudfront.ErrCodeTooManyKeyGroupsAssociatedToDistribution, b.path+".TrustedKeyGroups", "The number of key groups referenced by this distribution is more than the maximum allowed.", diag.Finding{
+			Because: []string{fmt.Sprintf("%d key groups, a behavior has at most %d", n, maxBehaviorGroups)}})
+	}
+	for _, list := range []struct {
+		name    string
+		enabled *bool
+		items   []string
+	}{{"TrustedKeyGroups", b.TrustedKeyGroups.Enabled, b.TrustedKeyGroups.Items}, {"TrustedSigners", b.TrustedSigners.Enabled, b.TrustedSigners.Items}} {
+		if deref(list.enabled) != (len(list.items) > 0) {
+			return invalid(b.path+"."+list.name, "The parameter "+list.name+" is invalid.", // text: our words
+				"Enabled is true when the list has items, and only then")
+		}
+	}
+	for i, account := range b.TrustedSigners.Items {
+		if account != "self" && (len(account) != 12 || strings.Trim(account, "0123456789") != "") {
+			return refuse(cloudfront.ErrCodeTrustedSignerDoesNotExist, indexed(b.path+".TrustedSigners.Items", i), "One or more of your trusted signers don't exist.", diag.Finding{ // text: BC's documentation of the error
+				Because: []string{fmt.Sprintf("%q is neither self nor an account of 12 digits", account)}})
+		}
+	}
+	return nil
 }
 
 // checkMethods: three sets of allowed methods, two of cached ones (facts: cloudfront-dataplane 3).

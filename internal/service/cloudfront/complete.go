@@ -102,6 +102,12 @@ func completeBehavior(in *cloudfront.DefaultCacheBehavior) *cloudfront.DefaultCa
 	b := *in
 	b.TrustedSigners = or(b.TrustedSigners, cloudfront.TrustedSigners{Enabled: new(false), Quantity: zero()})
 	b.TrustedKeyGroups = or(b.TrustedKeyGroups, cloudfront.TrustedKeyGroups{Enabled: new(false), Quantity: zero()})
+	if b.TrustedSigners.Enabled == nil {
+		b.TrustedSigners = &cloudfront.TrustedSigners{Enabled: new(len(b.TrustedSigners.Items) > 0), Quantity: b.TrustedSigners.Quantity, Items: b.TrustedSigners.Items}
+	}
+	if b.TrustedKeyGroups.Enabled == nil {
+		b.TrustedKeyGroups = &cloudfront.TrustedKeyGroups{Enabled: new(len(b.TrustedKeyGroups.Items) > 0), Quantity: b.TrustedKeyGroups.Quantity, Items: b.TrustedKeyGroups.Items}
+	}
 	get := []string{"HEAD", "GET"}
 	m := deref(or(b.AllowedMethods, cloudfront.AllowedMethods{Quantity: count(get), Items: get}))
 	m.CachedMethods = or(m.CachedMethods, cloudfront.CachedMethods{Quantity: count(get), Items: get})

@@ -53,7 +53,7 @@ func (s *Service) createDistribution(ctx context.Context, config *cloudfront.Dis
 	if err != nil {
 		return nil, err
 	}
-	return &cloudfront.CreateDistributionOutput{Distribution: s.distribution(rec, v), ETag: new(configTag(v)), Location: s.location("distribution", id)}, nil
+	return &cloudfront.CreateDistributionOutput{Distribution: s.distribution(ctx, rec, v), ETag: new(configTag(v)), Location: s.location("distribution", id)}, nil
 }
 
 // configTag is the version of a distribution's configuration; tagging leaves it alone.
@@ -71,12 +71,12 @@ func (s *Service) status(rec *store.Record) *string {
 	return new("Deployed")
 }
 
-func (s *Service) distribution(rec *store.Record, v *resource.Distribution) *cloudfront.Distribution {
+func (s *Service) distribution(ctx context.Context, rec *store.Record, v *resource.Distribution) *cloudfront.Distribution {
 	return &cloudfront.Distribution{
 		Id: &v.ID, ARN: new(s.arn("distribution", v.ID)), Status: s.status(rec), LastModifiedTime: stamp(rec.Updated),
 		InProgressInvalidationBatches: new(int64(0)), DomainName: &v.DomainName, DistributionConfig: v.Config,
-		ActiveTrustedSigners:   &cloudfront.ActiveTrustedSigners{Enabled: new(false), Quantity: new(int64(0))},
-		ActiveTrustedKeyGroups: &cloudfront.ActiveTrustedKeyGroups{Enabled: new(false), Quantity: new(int64(0))},
+		ActiveTrustedSigners:   activeSigners(v.Config),
+		ActiveTrustedKeyGroups: activeGroups(s.env.Store.Read(ctx), v.Config),
 	}
 }
 
@@ -90,7 +90,7 @@ func (s *Service) GetDistribution(ctx context.Context, in *cloudfront.GetDistrib
 	if err != nil {
 		return nil, err
 	}
-	return &cloudfront.GetDistributionOutput{Distribution: s.distribution(rec, v), ETag: new(configTag(v))}, nil
+	return &cloudfront.GetDistributionOutput{Distribution: s.distribution(ctx, rec, v), ETag: new(configTag(v))}, nil
 }
 
 // GetDistributionConfig returns the configuration alone.
@@ -130,7 +130,7 @@ func (s *Service) UpdateDistribution(ctx context.Context, in *cloudfront.UpdateD
 	if rec, err = replace(ctx, s, resource.Distributions, rec, &v); err != nil {
 		return nil, err
 	}
-	return &cloudfront.UpdateDistributionOutput{Distribution: s.distribution(rec, &v), ETag: new(configTag(&v))}, nil
+	return &cloudfront.UpdateDistributionOutput{Distribution: s.distribution(ctx, rec, &v), ETag: new(configTag(&v))}, nil
 }
 
 // DeleteDistribution deletes a distribution that has been disabled.

@@ -12,6 +12,15 @@ import (
 	"github.com/foregate/foregate/internal/store"
 )
 
+// Quotas of signed URLs and cookies (DG-cloudfront-limits).
+const (
+	maxPublicKeys = 10
+	maxKeyGroups  = 10
+	maxGroupKeys  = 5
+	// maxBehaviorGroups is how many key groups a behavior may have.
+	maxBehaviorGroups = 4
+)
+
 // CreatePublicKey stores a public key for signed URLs.
 func (s *Service) CreatePublicKey(ctx context.Context, in *cloudfront.CreatePublicKeyInput) (*cloudfront.CreatePublicKeyOutput, error) {
 	c := in.PublicKeyConfig
@@ -20,6 +29,9 @@ func (s *Service) CreatePublicKey(ctx context.Context, in *cloudfront.CreatePubl
 	}
 	if err := checkKey(deref(c.EncodedKey)); err != nil {
 		return nil, err
+	}
+	if resource.PublicKeys.Len(s.env.Store.Read(ctx), global) >= maxPublicKeys {
+		return nil, refuse(cloudfront.ErrCodeTooManyPublicKeys, "PublicKeyConfig", "The maximum number of public keys for field-level encryption have been created. To create a new public key, delete one of the existing keys.", diag.Finding{})
 	}
 	for _, other := range resource.PublicKeys.All(s.env.Store.Read(ctx), global) {
 		if deref(other.Config.Name) == *c.Name || deref(c.CallerReference) != "" && deref(other.Config.CallerReference) == *c.CallerReference {
@@ -116,6 +128,9 @@ func (s *Service) CreateKeyGroup(ctx context.Context, in *cloudfront.CreateKeyGr
 	if err := s.checkGroup(ctx, in.KeyGroupConfig, ""); err != nil {
 		return nil, err
 	}
+	if resource.KeyGroups.Len(s.env.Store.Read(ctx), global) >= maxKeyGroups { // text: BC's documentation of the error
+		return nil, refuse(cloudfront.ErrCodeTooManyKeyGroups, "KeyGroupConfig", "You have reached the maximum number of key groups for this AWS account.", diag.Finding{})
+	}
 	v := &resource.KeyGroup{ID: s.env.NewUUID(ctx, "key-group", taken(ctx, s, resource.KeyGroups)), Config: in.KeyGroupConfig}
 	rec, err := put(ctx, s, resource.KeyGroups, v.ID, v)
 	if err != nil {
@@ -135,11 +150,14 @@ func (s *Service) checkGroup(ctx context.Context, c *cloudfront.KeyGroupConfig, 
 	if len(c.Items) == 0 {
 		return missingArgument("KeyGroupConfig.Items")
 	}
-	if len(c.Items) > 5 { // facts: cloudfront-dataplane 4
+	if len(c.Items) > maxGroupKeys {
 		return refuse(cloudfront.ErrCodeTooManyPublicKeysInKeyGroup, "KeyGroupConfig.Items", "The number of public keys in this key group is more than the maximum allowed.", diag.Finding{})
 	}
 	r := s.env.Store.Read(ctx)
 	for i, id := range c.Items {
+		if slices.Contains(c.Items[:i], id) {
+			return invalid(indexed("KeyGroupConfig.Items", i), "The parameter Items contains duplicate values.", fmt.Sprintf("the public key %q is there twice", id)) // text: our words
+		}
 		if _, ok := resource.PublicKeys.Get(r, global, id); !ok {
 			return invalid(indexed("KeyGroupConfig.Items", i), "The parameter Items contains a public key that does not exist.", fmt.Sprintf("there is no public key %q", id)) // text: our words
 		}

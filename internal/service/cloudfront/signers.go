@@ -1,0 +1,48 @@
+package cloudfront
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/foregate/foregate/internal/awsapi/cloudfront"
+	"github.com/foregate/foregate/internal/resource"
+	"github.com/foregate/foregate/internal/store"
+)
+
+// activeGroups lists the key groups of all behaviors with their public keys, as GetDistribution has them (BC
+// ActiveTrustedKeyGroups).
+func activeGroups(r store.Reader, c *cloudfront.DistributionConfig) *cloudfront.ActiveTrustedKeyGroups {
+	groups := map[string][]string{}
+	for _, b := range behaviors(c) {
+		if b.TrustedKeyGroups == nil {
+			continue
+		}
+		for _, id := range b.TrustedKeyGroups.Items {
+			if g, ok := resource.KeyGroups.Get(r, global, id); ok {
+				groups[id] = g.Config.Items
+			}
+		}
+	}
+	out := &cloudfront.ActiveTrustedKeyGroups{Enabled: new(len(groups) > 0), Quantity: new(int64(len(groups)))}
+	for _, id := range slices.Sorted(maps.Keys(groups)) {
+		out.Items = append(out.Items, &cloudfront.KGKeyPairIds{KeyGroupId: new(id), KeyPairIds: &cloudfront.KeyPairIds{Quantity: count(groups[id]), Items: groups[id]}})
+	}
+	return out
+}
+
+// activeSigners lists the accounts of all behaviors. They have no key pairs: those are made in AWS's console alone.
+func activeSigners(c *cloudfront.DistributionConfig) *cloudfront.ActiveTrustedSigners {
+	accounts := map[string]bool{}
+	for _, b := range behaviors(c) {
+		if b.TrustedSigners != nil {
+			for _, a := range b.TrustedSigners.Items {
+				accounts[a] = true
+			}
+		}
+	}
+	out := &cloudfront.ActiveTrustedSigners{Enabled: new(len(accounts) > 0), Quantity: new(int64(len(accounts)))}
+	for _, a := range slices.Sorted(maps.Keys(accounts)) {
+		out.Items = append(out.Items, &cloudfront.Signer{AwsAccountNumber: new(a), KeyPairIds: &cloudfront.KeyPairIds{Quantity: zero()}})
+	}
+	return out
+}
