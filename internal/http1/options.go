@@ -46,6 +46,8 @@ type Options struct {
 	// WriteTimeout for one step of a body, TunnelIdle for silence in both directions after an upgrade. Each may take a
 	// quarter longer. Defaults: 30 s, 60 s, 30 s, 60 s, 10 min (facts: cloudfront-dataplane 13). Negative: none.
 	HeadTimeout, IdleTimeout, BodyTimeout, WriteTimeout, TunnelIdle time.Duration
+	// Parker takes over the wait for the next request of an idle connection; nil leaves it to the connection's goroutine.
+	Parker Parker
 	// Watch is how often a connection whose handler is at work is looked at, so that the context ends when the client has
 	// gone. Default 1 s; negative: never.
 	Watch time.Duration

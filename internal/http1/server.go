@@ -2,68 +2,129 @@ package http1
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"runtime/debug"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/foregate/foregate/internal/message"
 )
 
-// linger is how long a connection waits for its next request before it gives its buffer back and waits without.
+// linger is how long a connection waits for its next request before it gives up what it has in memory.
 const linger = 2 * time.Second
 
 // spareFields is room for fields that a handler adds to a request.
 const spareFields = 12
 
+// serverConn is a connection. Most of a server's connections are idle, so what only an active one needs is in turn.
 type serverConn struct {
 	wire
+	*turn
 	o         Options
 	parent    context.Context
-	cancel    context.CancelFunc
-	req       message.Request
-	fields    message.Header // backs req.Header
-	p         requestHead
-	head      string // the head that p was parsed from
-	date      string
-	dateAt    int64
-	s         sender
-	room      message.Room // for the answer
-	one       [1]byte
+	since     instant // when it has become idle
 	encrypted bool
 	idle      atomic.Bool
 	draining  atomic.Bool
 	rude      bool // bytes of the client may be unread: close so that the answer still arrives
 	skipped   bool // an empty line before the head has been dropped
 	taken     bool // the connection has been handed over and closed
-	watch     watch
+	park      bool // the connection is to wait at the Parker
+	unwatched bool // the Parker does not want it
 }
 
+// turn is what a connection needs while it has requests. It is not used again for another connection, since a handler may
+// have left somebody behind that still looks at its request.
+type turn struct {
+	req    message.Request
+	fields message.Header // backs req.Header
+	p      requestHead
+	head   string // the head that p was parsed from
+	date   dateClock
+	s      sender
+	room   message.Room // for the answer
+	watch  watch
+	late   late
+	one    [1]byte
+}
+
+// Parker waits for connections that have been idle for a moment, so that they need neither a goroutine nor a buffer.
+type Parker interface {
+	// Park calls p.Wake once, in a goroutine of its own: with true when conn can be read or has ended, with false when the
+	// limit is over or the connection is not wanted any more. When it cannot watch conn, it returns false and does nothing.
+	Park(conn net.Conn, limit time.Duration, p Parked) bool
+	// Over is called at the end of a connection with which ServeConn has not returned true.
+	Over()
+}
+
+// Parked is a connection at a Parker.
+type Parked interface{ Wake(ready bool) }
+
 // ServeConn serves a connection until it ends, and closes it. Cancelling ctx closes it at once. For TLS, conn is a *tls.Conn
-// (or has Options.TLS) whose handshake is over.
-func ServeConn(ctx context.Context, conn net.Conn, o Options) {
+// (or has Options.TLS) whose handshake is over. It returns false when the connection goes on at Options.Parker.
+func ServeConn(ctx context.Context, conn net.Conn, o Options) (over bool) {
 	o.setDefaults(conn)
-	own, cancel := context.WithCancel(ctx)
-	c := &serverConn{wire: wire{conn: conn}, o: o, parent: ctx, cancel: cancel, encrypted: o.TLS != nil}
-	c.watch.init(c)
-	stops := [2]func() bool{context.AfterFunc(ctx, func() { _ = conn.Close() }), func() bool { return true }}
-	if o.Drain != nil {
-		stops[1] = context.AfterFunc(o.Drain, c.drain)
+	c := &serverConn{wire: wire{conn: conn}, o: o, parent: ctx, encrypted: o.TLS != nil}
+	return c.run()
+}
+
+// Wake goes on with a connection that was parked.
+func (c *serverConn) Wake(ready bool) {
+	if !ready {
+		c.close()
+	} else if !c.run() {
+		return
+	}
+	c.o.Parker.Over()
+}
+
+// run serves until the connection ends, or until it is parked; then somebody else may be serving it already.
+func (c *serverConn) run() (over bool) {
+	for {
+		c.serve()
+		if !c.park {
+			c.close()
+			return true
+		}
+		c.park = false
+		left := c.o.IdleTimeout - time.Duration(now()-c.since)
+		if c.o.IdleTimeout < 0 {
+			left = -1
+		}
+		if c.o.Parker.Park(c.conn, left, c) {
+			return false
+		}
+		c.unwatched = true
+	}
+}
+
+// serve answers requests until the connection ends or has been idle for a while.
+func (c *serverConn) serve() {
+	own, cancel := context.WithCancel(c.parent)
+	c.turn = &turn{
+		s:     sender{w: &c.wire, timeout: c.o.WriteTimeout},
+		watch: watch{conn: c.conn, every: c.o.Watch, cancel: cancel},
+	}
+	stops := [2]func() bool{context.AfterFunc(c.parent, func() { _ = c.conn.Close() }), func() bool { return true }}
+	if c.o.Drain != nil {
+		stops[1] = context.AfterFunc(c.o.Drain, c.drain)
 	}
 	defer func() {
 		stops[0]()
 		stops[1]()
 		cancel()
 		c.watch.end()
-		c.close()
+		c.late.end()
+		if c.park {
+			c.release()
+			c.turn = nil
+		}
 	}()
 	for c.next(own) && c.exchange(own) {
 	}
+	_ = c.flush()
 }
 
 // drain makes an idle connection's read return; one that is not idle looks at draining before it reads again.
@@ -74,7 +135,8 @@ func (c *serverConn) drain() {
 	}
 }
 
-// next reads and parses a head. It returns false when the connection is to be closed, after having said so if need be.
+// next reads and parses a head. It returns false when the connection is to be closed, after having said so if need be, or to
+// be parked.
 func (c *serverConn) next(ctx context.Context) bool {
 	if c.buffered() == 0 && !c.await() {
 		return false
@@ -94,27 +156,40 @@ func (c *serverConn) next(ctx context.Context) bool {
 
 // await waits for the first byte of a request.
 func (c *serverConn) await() bool {
-	start := time.Now()
 	c.idle.Store(true)
 	defer c.idle.Store(false)
-	short := !c.encrypted && c.o.IdleTimeout > 2*linger
+	parks := c.o.Parker != nil && !c.unwatched
+	short := (parks || !c.encrypted) && (c.o.IdleTimeout > 2*linger || c.o.IdleTimeout < 0)
 	if short {
 		c.armRead(linger)
 	} else {
 		c.armRead(c.o.IdleTimeout)
 	}
-	if c.draining.Load() {
+	c.since = now()
+	if c.flush() != nil || c.draining.Load() {
 		return false
 	}
 	err := c.fill(smallSize)
 	if err == nil {
 		return true
 	}
+	// After a read of crypto/tls that has timed out, all whole records have been read: what is to come is at the socket.
 	if !short || !isTimeout(err) || c.draining.Load() {
 		return false
 	}
+	if c.park = parks; parks {
+		return false
+	}
+	return c.awaitBare()
+}
+
+// awaitBare waits without a buffer.
+func (c *serverConn) awaitBare() bool {
 	c.release()
-	c.exactRead(start.Add(c.o.IdleTimeout))
+	if c.readBy = 0; c.o.IdleTimeout > 0 {
+		c.readBy = c.since + instant(c.o.IdleTimeout)
+	}
+	_ = c.conn.SetReadDeadline(deadline(c.readBy))
 	if c.draining.Load() {
 		return false
 	}
@@ -155,6 +230,9 @@ func (c *serverConn) readHead() (int, *Error) {
 		if first {
 			c.exactReadAfter(c.o.HeadTimeout)
 			first = false
+		}
+		if e := c.flush(); e != nil {
+			return 0, &Error{Kind: Broken, Reason: "sending the answer before", Err: e}
 		}
 		if e := c.fill(max(c.o.MaxHead, smallSize)); e != nil {
 			if isTimeout(e) {
@@ -232,6 +310,9 @@ func (c *serverConn) exchange(ctx context.Context) bool {
 		Method: p.method, Scheme: c.o.Scheme, Host: p.host, Path: p.path, Query: p.query, HasQuery: p.hasQuery,
 		Proto: p.proto, Header: c.fields, Client: c.o.Client, TLS: c.o.TLS, Room: &c.room,
 	}
+	if (p.hasBody() || p.wantsUpgrade() || p.method == "CONNECT") && c.flush() != nil {
+		return false
+	}
 	var body *requestBody
 	if p.hasBody() {
 		body = c.body()
@@ -254,7 +335,14 @@ func (c *serverConn) exchange(ctx context.Context) bool {
 	}
 	c.watch.begin()
 	defer c.watch.pause()
+	waiting := len(c.s.out) > 0
+	if waiting {
+		c.late.begin(c)
+	}
 	resp := c.call(ctx, h, r)
+	if waiting {
+		c.late.end()
+	}
 	if t != nil {
 		return c.answerUpgrade(ctx, resp, t)
 	}
@@ -291,175 +379,6 @@ func (c *serverConn) report(err error) {
 	if c.o.Report != nil {
 		c.o.Report(err)
 	}
-}
-
-// answer sends resp. body is the request's, nil without one.
-func (c *serverConn) answer(ctx context.Context, resp *message.Response, body *requestBody) bool {
-	if err := c.unfit(resp, body); err != nil {
-		if resp != nil && resp.Body != nil {
-			_ = resp.Body.Close()
-		}
-		if body != nil {
-			body.detach()
-		}
-		c.reject(ctx, err)
-		return false
-	}
-	keep := c.p.persists() && !resp.Close && !c.draining.Load() && c.mayKeep(body)
-	f := responseFrame{length: -1, connection: "keep-alive", date: c.now()}
-	bare := c.frame(resp, &f)
-	delimited := f.chunked || f.length >= 0 || bare
-	if keep = keep && delimited; !keep {
-		f.connection = "close"
-	}
-	s := &c.s
-	*s = sender{w: &c.wire, out: getBuffer(smallSize)[:0], timeout: c.o.WriteTimeout}
-	var err error
-	if s.out, err = appendResponse(s.out, resp, &f); err != nil {
-		putBuffer(s.out)
-		return c.answer(ctx, badAnswer(c, resp, err), body)
-	}
-	switch {
-	case bare || resp.Body == nil || f.length == 0:
-		_ = s.flush()
-	case f.chunked:
-		s.chunked(resp.Body)
-	case f.length > 0:
-		s.knownLength(resp.Body, f.length)
-	default:
-		s.untilClose(resp.Body)
-	}
-	putBuffer(s.out)
-	s.out = nil
-	if resp.Body != nil {
-		_ = resp.Body.Close()
-	}
-	if s.broken != nil && !delimited {
-		c.reset() // an orderly close would make the body look whole
-	}
-	return c.settle(body) && keep && s.failed == nil && s.broken == nil
-}
-
-// badAnswer closes an answer that may not be sent and returns nil, which is answered with 500.
-func badAnswer(c *serverConn, resp *message.Response, err error) *message.Response {
-	c.report(fmt.Errorf("answer %s %q: %w", c.p.method, c.p.path, err))
-	if resp.Body != nil {
-		_ = resp.Body.Close()
-	}
-	return nil
-}
-
-// unfit finds the answers that have to be replaced: none at all, or one to a request whose body broke the protocol.
-func (c *serverConn) unfit(resp *message.Response, body *requestBody) *Error {
-	if body != nil && body.mu.TryLock() {
-		err := body.f.err
-		body.mu.Unlock()
-		var e *Error
-		if errors.As(err, &e) && (e.Kind == Malformed || e.Kind == Timeout) {
-			return e
-		}
-	}
-	if resp == nil {
-		return &Error{Kind: BadMessage, Reason: "no answer"}
-	}
-	if resp.Status < 200 {
-		return &Error{Kind: BadMessage, Reason: "interim status where a final one is due"}
-	}
-	return nil
-}
-
-// mayKeep tells whether the unread part of a request's body lets the connection live on.
-func (c *serverConn) mayKeep(body *requestBody) bool {
-	if body == nil || !body.mu.TryLock() {
-		return true // being read: settle looks again
-	}
-	defer body.mu.Unlock()
-	return body.f.done() || body.before == nil && body.f.err == nil && body.f.left <= c.o.MaxDrain
-}
-
-// settle takes the body from the handler and reads the rest of it.
-func (c *serverConn) settle(body *requestBody) bool {
-	if body == nil {
-		return true
-	}
-	ok := body.detach() && (body.f.done() || body.f.err == nil && body.f.left <= c.o.MaxDrain && body.drain(c.o.MaxDrain, 5*time.Second))
-	c.rude = c.rude || !ok
-	c.scanned, c.line = 0, 0
-	return ok
-}
-
-// frame chooses the framing of an answer (rfc9112 6.3); bare means that no body follows.
-func (c *serverConn) frame(resp *message.Response, f *responseFrame) (bare bool) {
-	switch {
-	case resp.Status == http.StatusNoContent:
-		return true
-	case resp.Status == http.StatusNotModified:
-		if resp.ContentLength > 0 {
-			f.length = resp.ContentLength
-		}
-		return true
-	case c.p.method == http.MethodHead:
-		f.length = max(resp.ContentLength, -1)
-		return true
-	case resp.Body == nil:
-		f.length = 0
-	case resp.ContentLength >= 0:
-		f.length = resp.ContentLength
-	default:
-		f.chunked = c.p.proto == message.HTTP11
-	}
-	return false
-}
-
-// now is the time for a Date field.
-func (c *serverConn) now() string {
-	t := time.Now()
-	if s := t.Unix(); s != c.dateAt || c.date == "" {
-		c.dateAt, c.date = s, t.UTC().Format(http.TimeFormat)
-	}
-	return c.date
-}
-
-// reject answers what no handler saw, or what must not be sent, and leaves the connection to be closed.
-func (c *serverConn) reject(ctx context.Context, e *Error) {
-	c.rude = true
-	j := &Rejection{Err: e, Status: e.Status(), Host: c.guessHost(), Client: c.o.Client, TLS: c.o.TLS}
-	var resp *message.Response
-	if c.o.Reject != nil {
-		resp = c.o.Reject(ctx, j)
-	}
-	if resp == nil {
-		resp = message.Text(j.Status, "text/plain; charset=utf-8", http.StatusText(j.Status)+"\n")
-	}
-	var body []byte
-	if resp.Body != nil {
-		body, _ = io.ReadAll(io.LimitReader(resp.Body, largeSize))
-		_ = resp.Body.Close()
-	}
-	f := responseFrame{length: int64(len(body)), connection: "close", date: c.now()}
-	out, err := appendResponse(nil, resp, &f)
-	if err != nil {
-		c.report(fmt.Errorf("answer a refused request: %w", err))
-		return
-	}
-	c.armWrite(c.o.WriteTimeout)
-	_, _ = c.conn.Write(append(out, body...))
-}
-
-// guessHost looks for a Host line in what there is of a head.
-func (c *serverConn) guessHost() string {
-	b := c.head
-	if b == "" && c.buf != nil {
-		b = string(c.buf[:c.w])
-	}
-	for line := range strings.SplitSeq(b, "\r\n") {
-		if len(line) > 5 && strings.EqualFold(line[:5], "Host:") {
-			if h := trimSpace(line[5:]); ValidHost(h) {
-				return TrimPort(h, c.o.Scheme)
-			}
-		}
-	}
-	return ""
 }
 
 // reset makes the close abortive, so that the client cannot take the end for a proper one.

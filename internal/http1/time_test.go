@@ -103,7 +103,7 @@ func TestWriteTimeout(t *testing.T) {
 func TestIdleGivesItsBufferBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, server := net.Pipe()
-		c := &serverConn{wire: wire{conn: server}, o: Options{IdleTimeout: time.Minute, HeadTimeout: time.Second, MaxHead: 4096}}
+		c := &serverConn{wire: wire{conn: server}, turn: &turn{}, o: Options{IdleTimeout: time.Minute, HeadTimeout: time.Second, MaxHead: 4096}}
 		ready := make(chan bool)
 		go func() { ready <- c.await() }()
 		time.Sleep(10 * time.Second)

@@ -102,7 +102,7 @@ func (c *serverConn) answerUpgrade(ctx context.Context, resp *message.Response, 
 		}
 		return c.answer(ctx, resp, nil)
 	}
-	f := responseFrame{length: -1, date: c.now()}
+	f := responseFrame{length: -1, date: &c.date}
 	if c.p.method != "CONNECT" {
 		f.connection, f.upgrade = "Upgrade", c.p.upgradeTo
 	}
@@ -121,7 +121,7 @@ func (c *serverConn) answerUpgrade(ctx context.Context, resp *message.Response, 
 	}
 	c.watch.pause() // in a tunnel, a client that has ended its own direction is not gone
 	_ = c.conn.SetDeadline(time.Time{})
-	c.readBy, c.writeBy = time.Time{}, time.Time{}
+	c.readBy, c.writeBy = 0, 0
 	if peer != nil {
 		t.settle(nil)
 		c.splice(ctx, peer, t)

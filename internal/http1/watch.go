@@ -1,6 +1,8 @@
 package http1
 
 import (
+	"context"
+	"net"
 	"sync/atomic"
 	"time"
 )
@@ -8,33 +10,35 @@ import (
 // watch ends a connection's context when the client goes away while its handler is at work. A timer that fires only for slow
 // requests looks at the socket without taking bytes from it, so that the fast ones cost no goroutine and no system call.
 type watch struct {
-	c     *serverConn
-	timer *time.Timer
-	busy  atomic.Bool
-	armed atomic.Bool
-}
-
-func (w *watch) init(c *serverConn) {
-	w.c = c
-	w.timer = time.AfterFunc(time.Hour, w.look)
-	w.timer.Stop()
+	conn   net.Conn
+	every  time.Duration
+	cancel context.CancelFunc
+	timer  *time.Timer
+	busy   atomic.Bool
+	armed  atomic.Bool
 }
 
 func (w *watch) begin() {
-	if w.c.o.Watch <= 0 {
+	if w.every <= 0 {
 		return
 	}
 	w.busy.Store(true)
-	if !w.armed.Swap(true) {
-		w.timer.Reset(w.c.o.Watch)
+	if w.armed.Swap(true) {
+		return
 	}
+	if w.timer == nil {
+		w.timer = time.AfterFunc(time.Hour, w.look) // not sooner: look may only see the timer once it is set
+	}
+	w.timer.Reset(w.every)
 }
 
 func (w *watch) pause() { w.busy.Store(false) }
 
 func (w *watch) end() {
 	w.busy.Store(false)
-	w.timer.Stop()
+	if w.timer != nil {
+		w.timer.Stop()
+	}
 }
 
 func (w *watch) look() {
@@ -44,11 +48,11 @@ func (w *watch) look() {
 			return
 		}
 	}
-	if look(w.c.conn).ended {
-		w.c.cancel()
+	if look(w.conn).ended {
+		w.cancel()
 		return
 	}
-	w.timer.Reset(w.c.o.Watch)
+	w.timer.Reset(w.every)
 }
 
 // glance is what a look at a socket shows.

@@ -74,11 +74,25 @@ func NewLines(h message.Header) (*message.Lines, error) {
 
 // responseFrame is how an answer is framed.
 type responseFrame struct {
-	length     int64  // -1: no Content-Length
-	chunked    bool   //
-	connection string // the value of Connection; "" sends none
-	upgrade    string // the value of Upgrade
-	date       string // sent when the answer has no Date; "" for none
+	length     int64      // -1: no Content-Length
+	chunked    bool       //
+	connection string     // the value of Connection; "" sends none
+	upgrade    string     // the value of Upgrade
+	date       *dateClock // sent when the answer has no Date; nil for none
+}
+
+// dateClock is the time for a Date field, written out once a second.
+type dateClock struct {
+	second int64
+	text   string
+}
+
+func (d *dateClock) now() string {
+	t := time.Now()
+	if s := t.Unix(); s != d.second || d.text == "" {
+		d.second, d.text = s, t.UTC().Format(http.TimeFormat)
+	}
+	return d.text
 }
 
 func (f *responseFrame) append(dst []byte) []byte {
@@ -134,7 +148,7 @@ func appendResponse(dst []byte, r *message.Response, f *responseFrame) ([]byte, 
 		dst = append(dst, reason...)
 		dst = append(dst, "\r\n"...)
 	}
-	w := headWriter{dst: dst, f: *f, dated: f.date == ""}
+	w := headWriter{dst: dst, f: *f, dated: f.date == nil}
 	w.lines(r.Before[0])
 	w.lines(r.Before[1])
 	if err := w.fields(r.Header); err != nil {
@@ -181,7 +195,7 @@ func (w *headWriter) fields(h message.Header) error {
 func (w *headWriter) end() []byte {
 	if !w.dated {
 		w.dst = append(w.dst, "Date: "...)
-		w.dst = append(w.dst, w.f.date...)
+		w.dst = append(w.dst, w.f.date.now()...)
 		w.dst = append(w.dst, "\r\n"...)
 	}
 	if !w.framed {
@@ -196,10 +210,39 @@ type sender struct {
 	out []byte // pooled; the head, and what goes with it
 	// timeout is for each write.
 	timeout time.Duration
+	// more is set when the next request is here already: a short answer waits for the next one.
+	more bool
 	// failed is the connection's first write error: nothing more can be sent.
 	failed error
 	// broken is what the body's reader reported: the message is incomplete.
 	broken error
+	direct direct
+	pieces [2][]byte
+	vector net.Buffers
+}
+
+// most is how much of answers that wait for one more is gathered.
+const most = 32 << 10
+
+// record is the largest record of TLS (rfc8446 5.1).
+const record = 16 << 10
+
+// begin makes room for an answer.
+func (s *sender) begin() {
+	s.broken, s.more = nil, false
+	if s.out == nil {
+		s.out = getBuffer(smallSize)[:0]
+	} else if len(s.out) > 0 {
+		s.grow(smallSize)
+	}
+}
+
+// end ends an answer of which all but what may wait has been sent.
+func (s *sender) end() {
+	if len(s.out) == 0 || s.failed != nil {
+		putBuffer(s.out)
+		s.out = nil
+	}
 }
 
 func (s *sender) flush() error {
@@ -210,6 +253,13 @@ func (s *sender) flush() error {
 	_, s.failed = s.w.conn.Write(s.out)
 	s.out = s.out[:0]
 	return s.failed
+}
+
+// finish sends what there is of a whole answer, now or with the next one.
+func (s *sender) finish() {
+	if !s.more || len(s.out) > most {
+		_ = s.flush()
+	}
 }
 
 // grow makes room for n more bytes.
@@ -223,8 +273,59 @@ func (s *sender) grow(n int) {
 	s.out = b[:k]
 }
 
+// memory sends a body in memory. A short one is copied behind the head; a long one leaves from where it is, in the same
+// system call where the connection can do that.
+func (s *sender) memory(p []byte) {
+	n := len(s.out) + len(p)
+	if _, ok := s.w.conn.(*net.TCPConn); ok {
+		if n > cap(s.out) && !(s.more && n <= most) {
+			_ = s.send(p)
+			return
+		}
+	} else if n > record {
+		// The head takes so much along that the rest fills whole records.
+		first := len(p) % record
+		if len(s.out)+first > record {
+			first = 0
+		}
+		s.grow(first)
+		s.out = append(s.out, p[:first]...)
+		_ = s.send(p[first:])
+		return
+	}
+	s.grow(len(p))
+	s.out = append(s.out, p...)
+	s.finish()
+}
+
+// send sends what is in out, and p without copying it.
+func (s *sender) send(p []byte) error {
+	if s.failed != nil {
+		return s.failed
+	}
+	s.w.armWrite(s.timeout)
+	if tcp, ok := s.w.conn.(*net.TCPConn); ok && len(s.out) > 0 {
+		s.pieces = [2][]byte{s.out, p}
+		s.vector = s.pieces[:]
+		_, s.failed = s.vector.WriteTo(tcp)
+		s.pieces, s.vector = [2][]byte{}, nil
+		s.out = s.out[:0]
+	} else if s.flush() == nil {
+		_, s.failed = s.w.conn.Write(p)
+	}
+	return s.failed
+}
+
 // knownLength sends a body of n bytes after the head in out.
 func (s *sender) knownLength(body io.Reader, n int64) {
+	if m, ok := body.(*message.Bytes); ok {
+		p := m.Rest()
+		if int64(len(p)) < n {
+			s.broken = io.ErrUnexpectedEOF
+		}
+		s.memory(p[:min(int64(len(p)), n)])
+		return
+	}
 	ready := int64(-1)
 	if b, ok := body.(Buffered); ok {
 		ready = int64(b.Buffered())
@@ -237,20 +338,20 @@ func (s *sender) knownLength(body io.Reader, n int64) {
 		if err != nil {
 			s.broken = incomplete(err)
 		}
-		_ = s.flush()
+		s.finish()
 		return
 	}
 	if ready == 0 && s.flush() != nil {
 		return
 	}
 	if t, ok := body.(io.WriterTo); ok {
-		d := &direct{s: s, left: n}
-		_, err := t.WriteTo(d)
+		s.direct = direct{s: s, left: n}
+		_, err := t.WriteTo(&s.direct)
 		switch {
 		case s.failed != nil:
-		case err != nil && d.left > 0:
+		case err != nil && s.direct.left > 0:
 			s.broken = incomplete(err)
-		case d.left > 0:
+		case s.direct.left > 0:
 			s.broken = incomplete(io.EOF)
 		}
 		_ = s.flush()
@@ -357,18 +458,7 @@ func (d *direct) Write(p []byte) (int, error) {
 	if int64(n) > d.left {
 		p = p[:d.left]
 	}
-	if s.failed != nil {
-		return 0, s.failed
-	}
-	s.w.armWrite(s.timeout)
-	if tcp, ok := s.w.conn.(*net.TCPConn); ok && len(s.out) > 0 {
-		b := net.Buffers{s.out, p}
-		_, s.failed = b.WriteTo(tcp)
-		s.out = s.out[:0]
-	} else if s.flush() == nil {
-		_, s.failed = s.w.conn.Write(p)
-	}
-	if s.failed != nil {
+	if s.send(p) != nil {
 		return 0, s.failed
 	}
 	d.left -= int64(len(p))
