@@ -127,7 +127,7 @@ func (c *ClientConn) askOnce(out []byte) error {
 	if c.waiting.Swap(waitsNot) == isNudged {
 		c.nudging.Lock() // Nudge has set its deadline
 		c.nudging.Unlock()
-		c.readBy = time.Time{}
+		c.readBy = 0
 		c.armRead(c.o.ReadTimeout)
 		if errors.Is(err, os.ErrDeadlineExceeded) && wrote {
 			n, err = c.conn.Read(c.buf)

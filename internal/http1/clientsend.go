@@ -34,7 +34,7 @@ func (c *ClientConn) answered() {
 		u.mu.Lock()
 		u.answered = true
 		u.mu.Unlock()
-		c.readBy = time.Time{} // the upload may have set another deadline than the one known here
+		c.readBy = 0 // the upload may have set another deadline than the one known here
 		_ = c.conn.SetReadDeadline(time.Time{})
 	}
 }
