@@ -93,8 +93,9 @@ func TestClear(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "POST http://h.example/a%2Fb//c?x=1&y\na-one: 1\ncontent-length: 4\n"; !strings.HasPrefix(got, strings.Replace(want, "content-length: 4\n", "", 1)) || !strings.HasSuffix(got, "x-two: 2\nbody") {
-		t.Errorf("got %q", got)
+	if !strings.HasPrefix(got, "POST http://h.example/a%2Fb//c?x=1&y\n") || !strings.HasSuffix(got, "\nbody") ||
+		!strings.Contains(got, "\na-one: 1\n") || !strings.Contains(got, "\nx-two: 2\n") || strings.Contains(got, "content-length") {
+		t.Errorf("got %q", got) // x/net's client sends fields in no order
 	}
 	if resp.Header.Get("X-Case") != "y" || resp.Header.Get("Content-Type") != "" || resp.Header.Get("Connection") != "" || resp.ContentLength != int64(len(got)) {
 		t.Errorf("got %v", resp.Header)

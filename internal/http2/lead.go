@@ -1,0 +1,111 @@
+package http2
+
+import (
+	"errors"
+	"time"
+)
+
+// errLed tells a goroutine that another one leads now.
+var errLed = errors.New("another goroutine leads")
+
+// patience is how often the ticker looks at a leader that is in a handler. One that it finds there twice loses the lead. An
+// idle connection has no ticker.
+const patience = 2 * time.Millisecond
+
+// pace foretells whether handlers return at once. As long as they do they run in the leader's goroutine, which saves the
+// switch to another; after one that did not, each gets its own until a run of them was quick again, a longer run each time.
+type pace struct {
+	quick int // quick ones in a row
+	need  int
+}
+
+const (
+	quickly  = 100 * time.Microsecond
+	needMost = 1 << 12
+)
+
+func newPace() pace { return pace{need: 4} }
+
+func (p *pace) inline() bool { return p.quick >= p.need }
+
+func (p *pace) slow() {
+	p.quick = 0
+	p.need = min(2*p.need, needMost)
+}
+
+func (p *pace) took(d time.Duration) {
+	if d > quickly {
+		p.quick = 0
+	} else if p.quick < p.need {
+		p.quick++
+	}
+}
+
+// start runs a stream's handler, here or in a goroutine of its own. It is called with c.mu held and lets it go.
+func (c *conn) start(s *stream, term uint64) error {
+	s.running = true
+	c.running++
+	if !s.received || !c.pace.inline() {
+		c.wg.Add(1)
+		c.mu.Unlock()
+		go func() {
+			defer c.wg.Done()
+			c.exchange(s)
+		}()
+		return nil
+	}
+	s.inline = true
+	c.calls++
+	c.inline, s.call = c.calls, c.calls
+	if !c.ticking {
+		c.ticking = true
+		c.tick.Reset(patience)
+	}
+	c.mu.Unlock()
+	c.exchange(s) // s is not ours any more
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.term != term {
+		return errLed
+	}
+	c.inline = 0
+	return nil
+}
+
+// onTick takes the lead from a goroutine that has been in one handler for too long.
+func (c *conn) onTick() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.closed || c.calls == c.seen && c.inline == 0:
+		c.ticking = false
+		return
+	case c.inline != 0 && c.inline == c.seen:
+		c.pace.slow()
+		c.pass()
+	}
+	c.seen = c.calls
+	c.tick.Reset(patience)
+}
+
+// pass makes another goroutine lead. It is called with c.mu held.
+func (c *conn) pass() {
+	c.inline = 0
+	c.term++
+	term := c.term
+	c.wg.Add(1)
+	go func() {
+		defer c.wg.Done()
+		c.lead(term)
+	}()
+}
+
+// handOff gives the lead away if s has it: it is about to wait for what only a leader can read.
+func (c *conn) handOff(s *stream) {
+	if c.leads(s) {
+		c.pass()
+	}
+}
+
+// leads tells whether the goroutine that runs the handler of s leads.
+func (c *conn) leads(s *stream) bool { return s.inline && c.inline == s.call }
