@@ -32,7 +32,7 @@ type slot struct {
 	serial      uint64 // in the dynamic table; 0 when it never was there
 }
 
-const slotCount = 128
+const slotCount = 64
 
 // setLimit follows SETTINGS_HEADER_TABLE_SIZE.
 func (e *encoder) setLimit(n uint32) {

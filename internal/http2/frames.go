@@ -220,6 +220,11 @@ func (c *conn) fragment(p []byte, end bool, term uint64) error {
 		return fatal(compressionError, "incomplete field block")
 	}
 	b.open = false
+	if b.frames > 1 {
+		c.mu.Lock()
+		c.begun = time.Time{}
+		c.mu.Unlock()
+	}
 	switch {
 	case b.thrown:
 		c.dec.SetEmitEnabled(true)
@@ -322,7 +327,6 @@ func (c *conn) begin(s *stream, refusal *http1.Error, ended bool, term uint64) e
 		s.ctx = &streamContext{parent: c.ctx}
 	}
 	c.mu.Lock()
-	c.begun = time.Time{}
 	s.received = ended
 	s.sendWindow = c.peerWindow
 	if !ended {
@@ -340,7 +344,6 @@ func (c *conn) begin(s *stream, refusal *http1.Error, ended bool, term uint64) e
 func (c *conn) onTrailer(b *block) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.begun = time.Time{}
 	s := c.streams[b.id]
 	if s == nil {
 		return nil // reset while the trailer came in
