@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -56,7 +57,7 @@ func (c *conn) remove(s *stream, byUs bool) {
 func (c *conn) exchange(s *stream) {
 	defer c.settle(s)
 	var began time.Time
-	timed := s.received && !s.inline
+	timed := s.body == nil && !s.inline
 	if timed {
 		began = time.Now()
 	}
@@ -74,6 +75,21 @@ func (c *conn) exchange(s *stream) {
 		c.mu.Unlock()
 	}
 	s.answer(resp)
+	s.share()
+}
+
+// share writes what a goroutine other than the leader has added, after those that are about to add something had a chance to.
+func (s *stream) share() {
+	c := s.c
+	if s.inline {
+		return
+	}
+	runtime.Gosched()
+	c.mu.Lock()
+	if c.reading || c.inline != 0 {
+		c.flush()
+	}
+	c.mu.Unlock()
 }
 
 // settle ends a stream when its handler is done with it.
@@ -97,6 +113,7 @@ func (c *conn) settle(s *stream) {
 	if s.body != nil {
 		s.body.detach()
 	}
+	s.running = false
 	c.running--
 	c.lastEnd = time.Now()
 	if len(c.out) > 0 {
