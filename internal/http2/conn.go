@@ -99,10 +99,10 @@ func (c *conn) serve() {
 	stops := []func() bool{context.AfterFunc(c.ctx, func() { _ = c.nc.Close() })}
 	c.mu.Lock()
 	c.hello()
-	c.mu.Unlock()
 	if every := c.period(); every > 0 {
 		c.alive = time.AfterFunc(every, func() { c.look(every) })
 	}
+	c.mu.Unlock()
 	if c.o.Drain != nil {
 		stops = append(stops, context.AfterFunc(c.o.Drain, c.drain))
 	}

@@ -85,7 +85,7 @@ func (r *raw) open(id uint32, end bool, fields ...string) {
 	_ = r.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: r.block(fields...), EndStream: end, EndHeaders: true})
 }
 
-// sum reads until the connection or the stream ends, or all frames of want words have come, and tells what came in words.
+// until reads frames until stop says so or the connection ends, and tells in words what came.
 func (r *raw) until(stop func(word string) bool) []string {
 	var words []string
 	dec := hpack.NewDecoder(4096, nil)
