@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/foregate/foregate/internal/edge/cache"
+	"github.com/foregate/foregate/internal/message"
 )
 
 // lookup asks the cache. The default root object is put in before: it takes part in the key and in what the origin sees,
@@ -85,6 +86,7 @@ func (x *exchange) join() (next phase, reason Reason, ok bool) {
 		x.flight = flight
 		return 0, 0, false
 	}
+	message.Waiting(x.ctx)
 	o, body, err := flight.Wait(x.ctx)
 	switch {
 	case err != nil:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"time"
 
@@ -19,8 +20,10 @@ type conn struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
-	in        []byte // pooled; in[r:w] is read and not consumed
+	in        []byte // pooled, nil while idle; in[r:w] is read and not consumed
 	r, w      int
+	first     [headSize]byte // where an idle connection is read into
+	encrypted bool
 	prefaced  bool
 	settled   bool // the client's SETTINGS have come
 	dec       *hpack.Decoder
@@ -46,6 +49,7 @@ type conn struct {
 	tick     *time.Timer
 	pace     pace
 	reading  bool // the leader waits for the client
+	shed     bool // the leader is to give back what an idle connection has no use for
 	lastRead time.Time
 	lastEnd  time.Time // when there were streams last
 	begun    time.Time // of a field block that is not complete
@@ -56,7 +60,12 @@ type conn struct {
 	writing    bool
 	writeBy    time.Time
 	written    sync.Cond
-	blocked    []*stream
+	waiting    []*stream // streams that have something to send
+	starved    time.Time // when the connection's window kept one waiting
+	granted    int64     // since then
+	turns      uint64
+	inOrder    [urgencyLeast + 1]uint64 // turns of the streams that are not incremental
+	promised   []promised
 	enc        encoder
 	date       string
 	dateAt     int64
@@ -64,7 +73,6 @@ type conn struct {
 	lengthWas  string
 	sendWindow int64
 	peerWindow int64 // of new streams
-	peerFrame  int
 
 	receiveWindow int64
 	unacked       int64
@@ -72,19 +80,27 @@ type conn struct {
 	leaving bool   // the first GOAWAY has been sent
 	last    uint32 // of the second one; streams above are not served
 	gone    bool   // the client has sent GOAWAY
+	parting bool   // the last PING has been sent
+	parted  bool   // and been answered: the client has all that we sent
+	leave   *time.Timer
 	failed  error
 	closed  bool
 }
 
-var errEnd = errors.New("the connection has served its purpose")
+var (
+	errEnd     = errors.New("the connection has served its purpose")
+	errIdle    = errors.New("the client was silent for too long")
+	errStalled = errors.New("the client takes or sends nothing")
+)
 
 func newConn(ctx context.Context, nc net.Conn, o Options) *conn {
 	own, cancel := context.WithCancel(ctx)
 	now := time.Now()
+	_, encrypted := nc.(interface{ NetConn() net.Conn })
 	c := &conn{
 		o: o, nc: nc, ctx: own, cancel: cancel, streams: make(map[uint32]*stream), budget: budget{left: budgetMost, at: now}, pace: newPace(),
-		lastRead: now, lastEnd: now, sendWindow: defaultWindow, peerWindow: defaultWindow, peerFrame: maxPayload,
-		receiveWindow: connWindow, last: lastID, enc: encoder{limit: tableSize},
+		lastRead: now, lastEnd: now, sendWindow: defaultWindow, peerWindow: defaultWindow, encrypted: encrypted,
+		receiveWindow: connWindow, last: lastID, enc: newEncoder(),
 	}
 	c.written.L = &c.mu
 	c.dec = hpack.NewDecoder(tableSize, func(f hpack.HeaderField) { c.cur.add(f) })
@@ -97,6 +113,7 @@ func newConn(ctx context.Context, nc net.Conn, o Options) *conn {
 func (c *conn) serve() {
 	defer c.cancel()
 	stops := []func() bool{context.AfterFunc(c.ctx, func() { _ = c.nc.Close() })}
+	lowLatency(c.nc)
 	c.mu.Lock()
 	c.hello()
 	if every := c.period(); every > 0 {
@@ -113,20 +130,23 @@ func (c *conn) serve() {
 	}
 	c.mu.Lock()
 	c.closed, c.ticking = true, false
-	c.mu.Unlock()
 	c.tick.Stop()
-	if c.alive != nil {
-		c.alive.Stop()
+	for _, t := range []*time.Timer{c.alive, c.leave} {
+		if t != nil {
+			t.Stop()
+		}
 	}
+	c.mu.Unlock()
 	_ = c.nc.Close()
 }
 
 // hello sends our SETTINGS.
 func (c *conn) hello() {
 	c.room(64)
-	b := appendFrame(c.out, 12, frameSettings, 0, 0)
+	b := appendFrame(c.out, 18, frameSettings, 0, 0)
 	b = appendSetting(b, settingStreams, c.o.MaxStreams)
 	b = appendSetting(b, settingWindow, streamWindow)
+	b = appendSetting(b, settingNoTree, 1) // rfc9218 2.1: priorities of rfc7540 are not followed
 	c.out = appendWindow(b, 0, connWindow-defaultWindow)
 }
 
@@ -182,15 +202,64 @@ func (c *conn) next() (f frame, ok bool, err error) {
 
 // fill writes what there is and reads once.
 func (c *conn) fill() error {
-	switch n := c.w - c.r; {
+	c.mu.Lock()
+	c.flush()
+	c.partIfDone()
+	if c.failed != nil {
+		defer c.mu.Unlock()
+		return c.failed
+	}
+	idle := len(c.streams) == 0
+	to := c.buffer(idle)
+	c.reading = true
+	c.mu.Unlock()
+	n, err := c.nc.Read(to)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reading = false
+	if n > 0 {
+		if c.in == nil {
+			c.in, c.r = getBuffer(smallSize), 0
+			c.w = copy(c.in, c.first[:n])
+		} else {
+			c.w += n
+		}
+		c.lastRead, c.pinged = time.Now(), false
+		return nil
+	}
+	switch {
+	case c.failed != nil:
+		return c.failed
+	case c.shed && errors.Is(err, os.ErrDeadlineExceeded):
+		c.shed = false
+		_ = c.nc.SetReadDeadline(time.Time{})
+		if c.r == c.w && c.in != nil {
+			putBuffer(c.in)
+			c.in, c.r, c.w = nil, 0, 0
+		}
+		return nil
+	case err == nil:
+		err = io.ErrNoProgress
+	}
+	return err
+}
+
+// buffer returns where to read to. An idle connection whose bytes are decrypted, and so are in memory already, has no buffer;
+// one in clear loses its buffer to shed.
+func (c *conn) buffer(idle bool) []byte {
+	n := c.w - c.r
+	if n == 0 && c.in != nil && idle && (c.encrypted || len(c.in) > smallSize) {
+		putBuffer(c.in)
+		c.in = nil
+	}
+	switch {
+	case c.in == nil && idle && (c.encrypted || c.shed):
+		c.r, c.w = 0, 0
+		return c.first[:]
 	case c.in == nil:
 		c.in, c.r, c.w = getBuffer(smallSize), 0, 0
 	case n == 0:
 		c.r, c.w = 0, 0
-		if c.small() {
-			putBuffer(c.in)
-			c.in = getBuffer(smallSize)
-		}
 	case n >= headSize && headSize+(int(c.in[c.r+1])<<8|int(c.in[c.r+2])|int(c.in[c.r])<<16) > len(c.in):
 		b := getBuffer(largeSize)
 		c.w = copy(b, c.in[c.r:c.w])
@@ -201,230 +270,5 @@ func (c *conn) fill() error {
 		c.w = copy(c.in, c.in[c.r:c.w])
 		c.r = 0
 	}
-	c.mu.Lock()
-	c.flush()
-	if len(c.streams) == 0 && (c.gone || c.leaving && c.last != lastID) && c.running == 0 {
-		c.mu.Unlock()
-		return errEnd
-	}
-	if c.failed != nil {
-		defer c.mu.Unlock()
-		return c.failed
-	}
-	c.reading = true
-	c.mu.Unlock()
-	n, err := c.nc.Read(c.in[c.w:])
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.reading = false
-	if n > 0 {
-		c.w += n
-		c.lastRead, c.pinged = time.Now(), false
-		return nil
-	}
-	if err == nil {
-		err = io.ErrNoProgress
-	}
-	if c.failed != nil {
-		return c.failed
-	}
-	return err
-}
-
-// small tells whether a large read buffer is no longer needed.
-func (c *conn) small() bool {
-	if len(c.in) == smallSize {
-		return false
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.streams) == 0
-}
-
-// fail makes the connection end. It is called with c.mu held.
-func (c *conn) fail(err error) {
-	if c.failed == nil {
-		c.failed = err
-	}
-	if c.closed {
-		return
-	}
-	c.closed = true
-	c.written.Broadcast()
-	c.cutAll(err)
-	abort(c.nc)
-}
-
-func (c *conn) cutAll(err error) {
-	for id, s := range c.streams {
-		s.cut(err)
-		delete(c.streams, id)
-		c.ended(id, true)
-	}
-}
-
-// finish ends the connection: with GOAWAY unless it is broken.
-func (c *conn) finish(err error) {
-	c.mu.Lock()
-	if c.in != nil {
-		putBuffer(c.in)
-		c.in = nil
-	}
-	var e *connError
-	polite := err == errEnd
-	if errors.As(err, &e) {
-		c.room(headSize + 8 + len(e.reason))
-		c.out = appendGoAway(c.out, c.top, e.code, e.reason)
-		polite = true
-	}
-	c.cutAll(err)
-	for polite && !c.closed && (len(c.out) > 0 || c.writing) {
-		if c.flush(); c.writing {
-			c.written.Wait()
-		}
-	}
-	polite = polite && !c.closed
-	c.closed = true
-	c.mu.Unlock()
-	if polite {
-		c.linger()
-	}
-	_ = c.nc.Close()
-	c.cancel()
-}
-
-// linger lets what was written arrive: a plain close with bytes of the client unread would send a reset that can overtake it.
-func (c *conn) linger() {
-	half, ok := c.nc.(interface{ CloseWrite() error })
-	if !ok || half.CloseWrite() != nil {
-		return
-	}
-	_ = c.nc.SetReadDeadline(time.Now().Add(time.Second))
-	b := getBuffer(smallSize)
-	defer putBuffer(b)
-	for n := 0; n < 1<<20; {
-		m, err := c.nc.Read(b)
-		if n += m; err != nil {
-			return
-		}
-	}
-}
-
-// drain sends GOAWAY in two steps, so that requests which are on their way are not lost (rfc9113 6.8).
-func (c *conn) drain() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.leaving || c.closed {
-		return
-	}
-	c.leaving = true
-	c.room(2*headSize + 16)
-	c.out = appendGoAway(c.out, lastID, noError, "")
-	c.out = append(appendFrame(c.out, 8, framePing, 0, 0), drainPing...)
-	c.flush()
-	c.wg.Add(1)
-	t := time.AfterFunc(time.Second, func() {
-		defer c.wg.Done()
-		c.drained()
-	})
-	context.AfterFunc(c.ctx, func() {
-		if t.Stop() {
-			c.wg.Done()
-		}
-	})
-}
-
-const (
-	drainPing = "foregate"
-	alivePing = "are you?"
-)
-
-// drained sends the second GOAWAY: what the client begins from now on is not served.
-func (c *conn) drained() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed || c.last != lastID {
-		return
-	}
-	c.last = c.top
-	c.room(headSize + 8)
-	c.out = appendGoAway(c.out, c.last, noError, "")
-	c.flush()
-	c.endIfDone()
-}
-
-// endIfDone wakes the leader when the last answer has been sent on a connection that takes no new requests.
-func (c *conn) endIfDone() {
-	if len(c.streams) > 0 || c.running > 0 || !(c.gone || c.last != lastID) || c.closed {
-		return
-	}
-	c.flush()
-	if c.failed == nil {
-		c.failed = errEnd
-	}
-	if c.reading {
-		_ = c.nc.SetReadDeadline(time.Unix(1, 0))
-	}
-}
-
-// period is how often the connection is looked at; 0 is never.
-func (c *conn) period() time.Duration {
-	var d time.Duration
-	for _, t := range []time.Duration{c.o.IdleTimeout, c.o.WriteTimeout, c.o.PingTimeout} {
-		if t > 0 && (d == 0 || t < d) {
-			d = t
-		}
-	}
-	return d / 4
-}
-
-// look enforces the timeouts.
-func (c *conn) look(every time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
-		return
-	}
-	now := time.Now()
-	over := func(since time.Time, d time.Duration) bool { return d > 0 && !since.IsZero() && now.Sub(since) >= d }
-	switch {
-	case len(c.streams) == 0 && c.running == 0 && over(c.lastEnd, c.o.IdleTimeout), over(c.begun, c.o.IdleTimeout):
-		c.room(headSize + 8)
-		c.out = appendGoAway(c.out, c.top, noError, "")
-		c.last = c.top
-		if c.failed == nil {
-			c.failed = errEnd
-		}
-		go c.hangUp()
-	case c.pinged && over(c.lastRead, 2*c.o.PingTimeout):
-		c.fail(errStalled)
-		return
-	case !c.pinged && over(c.lastRead, c.o.PingTimeout):
-		c.pinged = true
-		c.room(headSize + 8)
-		c.out = append(appendFrame(c.out, 8, framePing, 0, 0), alivePing...)
-		go c.flushNow()
-	}
-	for id, s := range c.streams {
-		if over(s.since, c.o.WriteTimeout) || s.body != nil && over(s.body.since, c.o.WriteTimeout) {
-			s.cut(errStalled)
-			c.reset(id, cancelled)
-			go c.flushNow()
-		}
-	}
-	c.alive.Reset(every)
-}
-
-func (c *conn) flushNow() {
-	c.mu.Lock()
-	c.flush()
-	c.mu.Unlock()
-}
-
-// hangUp ends the leader's read, after a last write.
-func (c *conn) hangUp() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.flush()
-	_ = c.nc.SetReadDeadline(time.Unix(1, 0))
+	return c.in[c.w:]
 }

@@ -34,6 +34,14 @@ type slot struct {
 
 const slotCount = 64
 
+func newEncoder() encoder { return encoder{limit: tableSize, first: 1, seed: maphash.MakeSeed()} }
+
+// forget gives memory back. What the other side has in its table is not used again, and is driven out in time.
+func (e *encoder) forget() {
+	e.slots, e.scratch = nil, nil
+	e.sizes = append([]int(nil), e.sizes...)
+}
+
 // setLimit follows SETTINGS_HEADER_TABLE_SIZE.
 func (e *encoder) setLimit(n uint32) {
 	limit := int(min(n, tableSize))
@@ -58,7 +66,7 @@ func (e *encoder) evict(limit int) {
 // begin starts a block.
 func (e *encoder) begin(dst []byte) []byte {
 	if e.slots == nil {
-		e.slots, e.seed, e.first = make([]slot, slotCount), maphash.MakeSeed(), 1
+		e.slots = make([]slot, slotCount)
 	}
 	if e.changed {
 		if e.smallest < e.limit {

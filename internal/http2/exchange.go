@@ -71,7 +71,9 @@ func (c *conn) exchange(s *stream) {
 			d = time.Hour // the body is slow
 		}
 		c.mu.Lock()
-		c.pace.took(d)
+		if !s.waited {
+			c.pace.took(d)
+		}
 		c.mu.Unlock()
 	}
 	s.answer(resp)
@@ -120,7 +122,7 @@ func (c *conn) settle(s *stream) {
 		c.tell(s)
 	}
 	c.give(s)
-	c.endIfDone()
+	c.partIfDone()
 }
 
 // respond gets an answer that can be sent.
@@ -194,7 +196,7 @@ func (s *stream) answer(resp *message.Response) {
 	}
 	ready, ok := resp.Body.(http1.Buffered)
 	if ok && ready.Buffered() == 0 || !ok && n < 0 {
-		s.flushFor()
+		s.c.handOff(s)
 	}
 	if w, ok := resp.Body.(io.WriterTo); ok && n > 0 {
 		s.to = dataWriter{s: s, left: n}
@@ -215,6 +217,9 @@ func (s *stream) sendHead(resp *message.Response, n int64, end bool) bool {
 	defer c.mu.Unlock()
 	if s.err != nil {
 		return false
+	}
+	if n < 0 && !s.priority.said {
+		s.priority.incremental = true // without a known end it might keep others waiting for ever
 	}
 	c.room(size)
 	start := len(c.out)
@@ -306,7 +311,7 @@ func (s *stream) copy(from io.Reader, n int64, ready http1.Buffered) {
 			return
 		}
 		if ready == nil && n < 0 || ready != nil && ready.Buffered() == 0 {
-			s.flushFor()
+			s.c.handOff(s)
 		}
 	}
 }

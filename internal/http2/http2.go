@@ -13,7 +13,7 @@
 //     response's body is closed. Strings are never reused.
 //   - What breaks rfc9113 itself (8.1.1: "malformed") is a stream error without an answer; what only a server of HTTP cannot
 //     use, such as an invalid host or a head over the limit, is answered through Reject.
-//   - Trailers are checked and dropped. Priorities (rfc9113 5.3, rfc9218) are read and not followed: streams take turns.
+//   - Trailers are checked and dropped. Priorities are those of rfc9218; the tree of rfc7540 is read and not followed.
 //   - Names of fields leave in lower case, as the protocol demands (rfc9113 8.2.1), in the order of the response.
 //   - :scheme is not compared with the connection's, since proxies that end TLS send "https" in clear.
 //   - No server push, no extended CONNECT (rfc8441): WebSocket goes over HTTP/1.1, as with CloudFront.
@@ -46,10 +46,12 @@ type Options struct {
 
 	// MaxStreams bounds the requests under way on the connection; default 128.
 	MaxStreams uint32
-	// IdleTimeout ends a connection without streams; WriteTimeout one that takes no bytes, and a stream for which the client
-	// neither takes nor sends any; after PingTimeout of silence the client is asked for a sign of life, and is gone after as
-	// much again. Each may take a quarter longer. Defaults: 60 s, 60 s, 30 s. Negative: none.
-	IdleTimeout, WriteTimeout, PingTimeout time.Duration
+	// IdleTimeout ends a connection without streams; HeadTimeout one whose client does not finish a field block. WriteTimeout
+	// ends a connection that takes no bytes, and a stream of which the client does not let 4 KiB pass in that time.
+	// BodyTimeout ends a stream whose handler waits for the request's body that long. After PingTimeout of silence the
+	// client is asked for a sign of life, and is gone after as much again. Each may take a quarter longer. Defaults: 60 s,
+	// 30 s, 60 s, 30 s, 30 s (facts: cloudfront-dataplane 13). Negative: none.
+	IdleTimeout, HeadTimeout, WriteTimeout, BodyTimeout, PingTimeout time.Duration
 }
 
 // ServeConn serves a connection until it ends and its handlers have returned, and closes it. Cancelling ctx closes it at
@@ -65,6 +67,8 @@ func (o *Options) setDefaults(conn net.Conn) {
 	o.MaxStreams = cmp.Or(o.MaxStreams, 128)
 	o.IdleTimeout = cmp.Or(o.IdleTimeout, time.Minute)
 	o.WriteTimeout = cmp.Or(o.WriteTimeout, time.Minute)
+	o.HeadTimeout = cmp.Or(o.HeadTimeout, 30*time.Second)
+	o.BodyTimeout = cmp.Or(o.BodyTimeout, 30*time.Second)
 	o.PingTimeout = cmp.Or(o.PingTimeout, 30*time.Second)
 	if o.TLS == nil {
 		o.TLS = http1.TLSInfo(conn)

@@ -12,8 +12,9 @@ var errLed = errors.New("another goroutine leads")
 // idle connection has no ticker.
 const patience = 2 * time.Millisecond
 
-// pace foretells whether handlers return at once. As long as they do they run in the leader's goroutine, which saves the
-// switch to another; after one that did not, each gets its own until a run of them was quick again, a longer run each time.
+// pace foretells whether handlers return at once, or say beforehand that they will not (message.Waiting). As long as they do
+// they run in the leader's goroutine, which saves the switch to another; after one that kept the leader, each gets its own
+// until a run of them was quick again, a longer run each time.
 type pace struct {
 	quick int // quick ones in a row
 	need  int
@@ -100,11 +101,14 @@ func (c *conn) pass() {
 	}()
 }
 
-// handOff gives the lead away if s has it: it is about to wait for what only a leader can read.
+// handOff gives the lead away if s has it: its body is slow. It locks c.mu.
 func (c *conn) handOff(s *stream) {
+	c.mu.Lock()
 	if c.leads(s) {
 		c.pass()
 	}
+	c.flush()
+	c.mu.Unlock()
 }
 
 // leads tells whether the goroutine that runs the handler of s leads.

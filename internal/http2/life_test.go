@@ -6,13 +6,11 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"math/rand/v2"
 	"net"
 	"runtime"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/net/http2"
@@ -23,7 +21,12 @@ import (
 
 // TestTimeouts has clients that fall silent in one way or another.
 func TestTimeouts(t *testing.T) {
-	const short = 40 * time.Millisecond
+	const short = 4 * time.Second
+	only := func(set func(o *Options)) Options {
+		o := Options{IdleTimeout: -1, HeadTimeout: -1, WriteTimeout: -1, BodyTimeout: -1, PingTimeout: -1}
+		set(&o)
+		return o
+	}
 	h := message.HandlerFunc(func(ctx context.Context, r *message.Request) *message.Response {
 		if r.Body != nil {
 			_, _ = io.Copy(io.Discard, r.Body)
@@ -37,42 +40,71 @@ func TestTimeouts(t *testing.T) {
 		r.open(1, true, ":method: GET", ":scheme: http", ":authority: h", ":path: /wait")
 	}
 	tests := []struct {
-		name string
-		o    Options
-		send func(r *raw)
-		want string
+		name   string
+		o      Options
+		send   func(r *raw)
+		want   string
+		within time.Duration
 	}{
-		{"idle", Options{IdleTimeout: short, WriteTimeout: -1, PingTimeout: -1}, func(*raw) {}, "GOAWAY NO_ERROR, EOF"},
-		{"block without end", Options{IdleTimeout: short, WriteTimeout: -1, PingTimeout: -1}, func(r *raw) {
+		{"idle", only(func(o *Options) { o.IdleTimeout = short }), func(*raw) {}, "GOAWAY NO_ERROR, EOF", short + short/4},
+		{"block without end", only(func(o *Options) { o.HeadTimeout = short }), func(r *raw) {
 			_ = r.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: r.block(get()...)})
-		}, "GOAWAY NO_ERROR, EOF"},
-		{"no window", Options{WriteTimeout: short, IdleTimeout: -1, PingTimeout: -1}, func(r *raw) { r.open(1, true, get()...) }, "RST 1 CANCEL"},
-		{"no body", Options{WriteTimeout: short, IdleTimeout: -1, PingTimeout: -1}, func(r *raw) { r.open(1, false, post()...) }, "RST 1 CANCEL"},
-		{"no sign of life", Options{PingTimeout: short, IdleTimeout: -1, WriteTimeout: -1}, wait, "PING, EOF"},
+		}, "GOAWAY NO_ERROR, EOF", short + short/4},
+		{"no window", only(func(o *Options) { o.WriteTimeout = short }), func(r *raw) { r.open(1, true, get()...) }, "RST 1 CANCEL", short + short/4},
+		{"no window of the stream", only(func(o *Options) { o.WriteTimeout = short }), func(r *raw) {
+			_ = r.WriteWindowUpdate(0, 1<<20)
+			r.open(1, true, get()...)
+		}, "RST 1 CANCEL", short + short/4},
+		{"a byte at a time", only(func(o *Options) { o.WriteTimeout = short }), func(r *raw) {
+			_ = r.WriteWindowUpdate(0, 1<<20)
+			r.open(1, true, get()...)
+			drip := time.NewTicker(short / 8)
+			go func() {
+				defer drip.Stop()
+				for r.WriteWindowUpdate(1, 1) == nil {
+					select {
+					case <-drip.C:
+					case <-r.done:
+						return
+					}
+				}
+			}()
+		}, "RST 1 CANCEL", short + short/4},
+		{"no reading", only(func(o *Options) { o.WriteTimeout = short }), func(r *raw) {
+			_ = r.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1 << 20})
+			_ = r.WriteWindowUpdate(0, 1<<20)
+			r.open(1, true, get()...)
+			<-r.done // the write fails
+		}, "EOF", short + short/2},
+		{"no body", only(func(o *Options) { o.BodyTimeout = short }), func(r *raw) { r.open(1, false, post()...) }, "RST 1 CANCEL", short + short/4},
+		{"no sign of life", only(func(o *Options) { o.PingTimeout = short }), wait, "PING, EOF", 2*short + short/4},
 	}
 	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
+		t.Run(tt.name, bubble(func(t *testing.T) {
 			tt.o.Handler = h
+			begun := time.Now()
 			r := newRaw(t, tt.o).hello()
 			tt.send(r)
 			got := strings.Join(r.until(func(w string) bool { return strings.HasPrefix(w, "RST") }), ", ")
-			got = strings.Replace(got, "error read tcp", "EOF, error", 1) // the connection was cut
-			if !strings.Contains(got, tt.want) {
-				t.Errorf("got %q, want %q", got, tt.want)
+			if took := time.Since(begun); !strings.Contains(got, tt.want) || took < short || took > tt.within {
+				t.Errorf("got %q after %v, want %q within %v", got, took, tt.want, tt.within)
 			}
-		})
+			r.nc.Close()
+		}))
 	}
 }
 
-// TestDrainOnTheWire looks at the two steps of the drain (rfc9113 6.8).
-func TestDrainOnTheWire(t *testing.T) {
+// TestDrainOnTheWire looks at the steps of the drain (rfc9113 6.8).
+func TestDrainOnTheWire(t *testing.T) { synctest.Test(t, testDrainOnTheWire) }
+
+func testDrainOnTheWire(t *testing.T) {
 	drain, cancel := context.WithCancel(context.Background())
 	release := make(chan struct{})
 	h := message.HandlerFunc(func(_ context.Context, r *message.Request) *message.Response {
 		<-release
 		return message.Text(200, "", "ok")
 	})
+	begun := time.Now()
 	r := newRaw(t, Options{Handler: h, Drain: drain}).hello()
 	r.open(1, true, get()...)
 	_ = r.WritePing(false, [8]byte{})
@@ -84,59 +116,94 @@ func TestDrainOnTheWire(t *testing.T) {
 	got = append(got, r.until(func(w string) bool { return strings.HasPrefix(w, "GOAWAY") })...)
 	r.open(5, true, get()...) // too late
 	close(release)
+	got = append(got, r.until(func(w string) bool { return w == "PING" })...)
+	_ = r.WritePing(true, [8]byte([]byte(partPing)))
 	got = append(got, r.until(func(string) bool { return false })...)
 	s := strings.Join(got, ", ")
-	if !strings.HasPrefix(s, "GOAWAY NO_ERROR, PING, GOAWAY NO_ERROR, HEADERS") || !strings.HasSuffix(s, ", EOF") ||
+	if !strings.HasPrefix(s, "GOAWAY NO_ERROR, PING, GOAWAY NO_ERROR, HEADERS") || !strings.HasSuffix(s, ", PING, EOF") ||
 		!strings.Contains(s, "DATA 1 2 end") || !strings.Contains(s, "DATA 3 2 end") || strings.Contains(s, " 5 ") {
 		t.Errorf("got %s", s)
+	}
+	<-r.done
+	if took := time.Since(begun); took != 0 {
+		t.Errorf("it took %v, where nothing has to be waited for", took)
+	}
+}
+
+// TestDrainOfTheSilent drains a connection whose client answers no PING.
+func TestDrainOfTheSilent(t *testing.T) { synctest.Test(t, testDrainOfTheSilent) }
+
+func testDrainOfTheSilent(t *testing.T) {
+	drain, cancel := context.WithCancel(context.Background())
+	r := newRaw(t, Options{Handler: hello200(), Drain: drain}).hello()
+	r.open(1, true, get()...)
+	got := r.until(func(w string) bool { return strings.HasSuffix(w, "end") })
+	begun := time.Now()
+	cancel()
+	got = append(got, r.until(func(string) bool { return false })...)
+	if want := "HEADERS 1 200, DATA 1 5 end, GOAWAY NO_ERROR, PING, GOAWAY NO_ERROR, PING, EOF"; strings.Join(got, ", ") != want {
+		t.Errorf("got %q, want %s", got, want)
+	}
+	r.nc.Close()
+	<-r.done
+	if took := time.Since(begun); took > 2*lingerTime {
+		t.Errorf("it took %v", took)
 	}
 }
 
 // TestSlowHandlers mixes handlers that wait for one another with quick ones, so that the lead changes hands.
 func TestSlowHandlers(t *testing.T) {
+	for name, says := range map[string]bool{"silently": false, "said": true} {
+		t.Run(name, bubble(func(t *testing.T) { testSlowHandlers(t, says) }))
+	}
+}
+
+func testSlowHandlers(t *testing.T, says bool) {
+	const many = 10
 	gate := make(chan struct{})
-	var inHand atomic.Int32
 	h := message.HandlerFunc(func(ctx context.Context, r *message.Request) *message.Response {
 		switch r.Path {
 		case "/wait":
-			inHand.Add(1)
-			select {
-			case <-gate:
-			case <-ctx.Done():
+			if says {
+				message.Waiting(ctx)
 			}
+			<-gate
 		case "/open":
 			close(gate)
 		}
 		return message.Text(200, "", r.Path)
 	})
-	cc := dial(t, Options{Handler: h}, nil)
+	begun := time.Now()
+	r := newRaw(t, Options{Handler: h}).hello()
+	id := uint32(1)
+	ask := func(path string) {
+		r.open(id, true, ":method: GET", ":scheme: http", ":authority: h", ":path: "+path)
+		id += 2
+	}
 	for range 20 { // so that handlers are run by the leader
-		if _, got, err := do(t, cc, "GET", "http://h/quick", nil); err != nil || got != "/quick" {
-			t.Fatalf("got %q, %v", got, err)
+		ask("/quick")
+		r.until(func(w string) bool { return strings.HasSuffix(w, "end") })
+	}
+	for range many {
+		ask("/wait")
+	}
+	ask("/open")
+	ends := 0
+	r.until(func(w string) bool {
+		if strings.HasSuffix(w, "end") {
+			ends++
 		}
-	}
-	done := make(chan error, 10)
-	for range cap(done) {
-		go func() {
-			_, _, err := do(t, cc, "GET", "http://h/wait", nil)
-			done <- err
-		}()
-	}
-	for int(inHand.Load()) < cap(done) {
-		time.Sleep(time.Millisecond)
-	}
-	if _, got, err := do(t, cc, "GET", "http://h/open", nil); err != nil || got != "/open" {
-		t.Fatalf("got %q, %v", got, err)
-	}
-	for range cap(done) {
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
+		return ends == many+1
+	})
+	if took := time.Since(begun); says && took != 0 || took > 3*many*patience {
+		t.Errorf("it took %v", took)
 	}
 }
 
 // TestReset ends a handler's context with its stream, and only that.
-func TestReset(t *testing.T) {
+func TestReset(t *testing.T) { synctest.Test(t, testReset) }
+
+func testReset(t *testing.T) {
 	ended := make(chan string, 2)
 	started := make(chan struct{}, 2)
 	h := message.HandlerFunc(func(ctx context.Context, r *message.Request) *message.Response {
@@ -162,73 +229,23 @@ func TestReset(t *testing.T) {
 	}
 }
 
-// TestSoak has many clients reset, stall and vanish at random, and looks for what they leave behind.
-func TestSoak(t *testing.T) {
-	before := runtime.NumGoroutine()
-	t.Run("clients", func(t *testing.T) {
-		var wg sync.WaitGroup
-		defer wg.Wait()
-		h := message.HandlerFunc(func(ctx context.Context, r *message.Request) *message.Response {
-			if r.Body != nil && r.Path != "/rude" {
-				_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, 50_000))
-			}
-			switch r.Path {
-			case "/slow":
-				select {
-				case <-time.After(5 * time.Millisecond):
-				case <-ctx.Done():
-				}
-			case "/broken":
-				return &message.Response{Status: 200, ContentLength: -1, Body: io.NopCloser(io.MultiReader(strings.NewReader("abc"), broken{}))}
-			}
-			return message.Text(200, "text/plain", strings.Repeat("x", rand.IntN(200_000)))
-		})
-		paths := []string{"/", "/slow", "/broken", "/rude", "/quick"}
-		for range 30 {
-			r := newRaw(t, Options{Handler: h, WriteTimeout: 200 * time.Millisecond, IdleTimeout: 300 * time.Millisecond}).hello()
-			wg.Go(func() {
-				if rand.IntN(3) > 0 {
-					go func() { _, _ = io.Copy(io.Discard, r.nc) }()
-				}
-				for id := uint32(1); id < 400; id += 2 {
-					body := rand.IntN(3) == 0
-					r.open(id, !body, ":method: POST", ":scheme: http", ":authority: h", ":path: "+paths[rand.IntN(len(paths))])
-					if body {
-						_ = r.WriteData(id, rand.IntN(2) == 0, make([]byte, rand.IntN(3000)))
-					}
-					switch rand.IntN(6) {
-					case 0:
-						_ = r.WriteRSTStream(id, http2.ErrCodeCancel)
-					case 1, 2:
-						_ = r.WriteWindowUpdate(0, uint32(rand.IntN(100_000)+1))
-						if id > 1 {
-							_ = r.WriteWindowUpdate(id, uint32(rand.IntN(100_000)+1))
-						}
-					case 3:
-						time.Sleep(time.Duration(rand.IntN(1000)) * time.Microsecond)
-					}
-				}
-				if rand.IntN(2) == 0 {
-					r.nc.Close()
-				}
-				<-r.done
-			})
-		}
+// TestClosedWithRequestsUnread has a connection break while requests stand in its buffer: streams that begin then must not
+// wait for window that never comes.
+func TestClosedWithRequestsUnread(t *testing.T) { synctest.Test(t, testClosedWithRequestsUnread) }
+
+func testClosedWithRequestsUnread(t *testing.T) {
+	p := requests(200)
+	h := message.HandlerFunc(func(context.Context, *message.Request) *message.Response {
+		return message.Text(200, "", strings.Repeat("x", 200_000))
 	})
-	for range 200 {
-		if runtime.NumGoroutine() <= before+2 {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	buf := make([]byte, 1<<20)
-	t.Errorf("%d goroutines, %d before\n%s", runtime.NumGoroutine(), before, buf[:runtime.Stack(buf, true)])
+	ServeConn(t.Context(), &script{p: p, failWrites: true}, Options{Handler: h, MaxStreams: 1000})
 }
 
 // script is a connection that reads what it is given and forgets what is written.
 type script struct {
 	net.Conn
-	p []byte
+	p          []byte
+	failWrites bool
 }
 
 func (s *script) Read(p []byte) (int, error) {
@@ -240,7 +257,13 @@ func (s *script) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-func (*script) Write(p []byte) (int, error)      { return len(p), nil }
+func (s *script) Write(p []byte) (int, error) {
+	if s.failWrites {
+		return 0, io.ErrClosedPipe
+	}
+	return len(p), nil
+}
+
 func (*script) Close() error                     { return nil }
 func (*script) RemoteAddr() net.Addr             { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1} }
 func (*script) SetDeadline(time.Time) error      { return nil }
@@ -359,7 +382,7 @@ func FuzzEncoder(f *testing.F) {
 	f.Add("Content-Type\ntext/html\nX-Id\nabc\nContent-Type\ntext/html\nContent-Type\ntext/html", uint16(4096))
 	f.Add("a\nb\na\nb\nSet-Cookie\nx\nSet-Cookie\nx\na\nb", uint16(40))
 	f.Fuzz(func(t *testing.T, s string, limit uint16) {
-		e := encoder{limit: tableSize}
+		e := newEncoder()
 		dec := hpack.NewDecoder(tableSize, nil)
 		parts := strings.Split(s, "\n")
 		for round := range 4 {

@@ -24,23 +24,43 @@ func (c *conn) room(n int) {
 	c.out = b[:k]
 }
 
-// flush writes what there is to write, and what is added meanwhile. While somebody else writes, it leaves that to him.
+// flush writes what there is to write. It never leaves output behind that nobody takes care of: somebody else is writing and
+// looks again, or a goroutine takes over what others keep adding, so that the caller can go on with its own work.
 func (c *conn) flush() {
-	for len(c.out) > 0 && !c.writing && !c.closed {
-		b := c.out
-		c.out, c.writing = nil, true
-		c.armWrite()
-		c.mu.Unlock()
-		_, err := c.nc.Write(b)
-		c.mu.Lock()
-		putBuffer(b)
-		c.writing = false
-		if err != nil {
-			c.fail(err)
+	const handful = 4
+	for n := 0; len(c.out) > 0 && !c.writing && !c.closed; n++ {
+		if n == handful || n > 0 && len(c.out) >= maxPayload {
+			go c.flushAll()
+			return
 		}
-		c.kick()
-		c.written.Broadcast()
+		c.write()
 	}
+}
+
+// flushAll writes until there is nothing more to write. It locks c.mu.
+func (c *conn) flushAll() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for len(c.out) > 0 && !c.writing && !c.closed {
+		c.write()
+	}
+}
+
+// write makes one write of what is there. It lets c.mu go meanwhile.
+func (c *conn) write() {
+	b := c.out
+	c.out, c.writing = nil, true
+	c.armWrite()
+	c.mu.Unlock()
+	_, err := c.nc.Write(b)
+	putBuffer(b)
+	c.mu.Lock()
+	c.writing = false
+	if err != nil {
+		c.fail(err)
+	}
+	c.schedule()
+	c.written.Broadcast()
 }
 
 // armWrite sets a deadline for the next write. It is not moved for each.
@@ -64,41 +84,19 @@ func (c *conn) tell(s *stream) {
 	}
 }
 
-// kick wakes the stream that has waited longest for room that all streams share, if there is some. Whoever is woken and
-// leaves some calls it in turn.
-func (c *conn) kick() {
-	if len(c.blocked) > 0 && c.sendWindow > 0 && len(c.out) < flushSize {
-		s := c.blocked[0]
-		c.blocked = append(c.blocked[:0], c.blocked[1:]...)
-		s.wake.Signal()
-	}
-}
-
-// send appends p to what leaves for s, as far and as fast as the client takes it, and ends the stream if end is set.
+// send appends p to what leaves for s, as far and as fast as the client takes it and the priorities of others allow, and
+// ends the stream if end is set. It locks c.mu.
 func (s *stream) send(p []byte, end bool) error {
 	c := s.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for first := true; ; first = false {
-		switch {
-		case s.err != nil:
-			c.kick()
-			return s.err
-		case len(p) == 0:
-			if end {
-				c.room(headSize)
-				c.out = appendFrame(c.out, 0, frameData, flagEndStream, s.id)
-				s.sentEnd = true
-			}
-			c.tell(s)
-			return nil
-		}
-		n := min(s.sendWindow, c.sendWindow, int64(len(p)), int64(c.peerFrame))
-		if n <= 0 || len(c.out) >= flushSize || len(c.blocked) > 0 && !first && !s.woken {
-			s.wait(n)
+	defer c.schedule()
+	for len(p) > 0 && s.err == nil {
+		if !c.mayGo(s) {
+			s.wait()
 			continue
 		}
-		s.woken = false
+		n := min(s.sendWindow, c.sendWindow, int64(len(p)), maxPayload)
 		flags := uint8(0)
 		if end && int(n) == len(p) {
 			flags, s.sentEnd = flagEndStream, true
@@ -106,47 +104,71 @@ func (s *stream) send(p []byte, end bool) error {
 		c.room(headSize + int(n))
 		c.out = appendFrame(c.out, int(n), frameData, flags, s.id)
 		c.out = append(c.out, p[:n]...)
+		p = p[n:]
 		s.sendWindow -= n
 		c.sendWindow -= n
 		c.budget.earn(2)
-		p = p[n:]
-		if len(p) > 0 || len(c.blocked) > 0 {
-			c.kick()
-		}
-		if len(p) == 0 {
-			c.tell(s)
-			return nil
-		}
+		c.took(s)
+		s.moved(n)
 	}
+	if s.err != nil {
+		return s.err
+	}
+	if end && !s.sentEnd {
+		c.room(headSize)
+		c.out = appendFrame(c.out, 0, frameData, flagEndStream, s.id)
+		s.sentEnd = true
+	}
+	s.stalled = time.Time{}
+	c.tell(s)
+	return nil
 }
 
-// wait waits for window or for room in the output buffer, or for its turn.
-func (s *stream) wait(n int64) {
+// wait waits for window, for room in the output buffer, or for a stream's turn.
+func (s *stream) wait() {
 	c := s.c
-	if !c.writing && (n <= 0 && len(c.out) > 0 || len(c.out) >= flushSize) {
+	windows := c.sendWindow > 0 && s.sendWindow > 0
+	if len(c.out) > 0 && !c.writing && !c.closed && (!windows || len(c.out) >= flushSize) {
 		c.flush()
 		return
 	}
-	c.handOff(s)
-	if s.sendWindow > 0 {
-		c.blocked = append(c.blocked, s)
-	} else if n <= 0 {
-		c.kick()
+	if c.closed { // whoever closed it has cut the streams that there were then
+		s.cut(errEnd)
+		return
 	}
-	s.since = time.Now()
+	if c.leads(s) {
+		c.pass()
+	}
+	now := time.Now()
+	if s.sendWindow <= 0 && s.stalled.IsZero() {
+		s.stalled, s.progress = now, 0
+	}
+	if c.sendWindow <= 0 && c.starved.IsZero() {
+		c.starved, c.granted = now, 0
+	}
+	c.waiting = append(c.waiting, s)
+	c.schedule()
 	s.wake.Wait()
-	s.since = time.Time{}
-	s.woken = true
-	if i := slices.Index(c.blocked, s); i >= 0 {
-		c.blocked = slices.Delete(c.blocked, i, i+1)
+	if i := slices.Index(c.waiting, s); i >= 0 {
+		c.waiting = slices.Delete(c.waiting, i, i+1)
+	}
+	if len(c.waiting) == 0 {
+		c.starved = time.Time{}
 	}
 }
 
-// flushFor writes what s has added: its body is slow.
-func (s *stream) flushFor() {
-	s.c.mu.Lock()
-	s.c.flush()
-	s.c.mu.Unlock()
+// enough is what a client has to take of a stream in WriteTimeout: one that grants a byte at a time to keep things waiting
+// gets no more time by it.
+const enough = 4 << 10
+
+// moved notes that n bytes of a stream left.
+func (s *stream) moved(n int64) {
+	if s.stalled.IsZero() {
+		return
+	}
+	if s.progress += n; s.progress >= enough {
+		s.stalled = time.Time{}
+	}
 }
 
 // reset ends a stream (rfc9113 5.4.2).

@@ -36,6 +36,7 @@ const (
 	settingStreams    = 3
 	settingWindow     = 4
 	settingFrameSize  = 5
+	settingNoTree     = 9 // rfc9218 2.1: no priorities of rfc7540
 	headSize          = 9 // of a frame
 	maxPayload        = 16 << 10
 	maxWindow         = 1<<31 - 1

@@ -184,6 +184,7 @@ func (c *Client) Fetch(ctx context.Context, t Target, r *message.Request) (*mess
 	if t.Scheme != "http" && t.Scheme != "https" || t.Host == "" {
 		return nil, &Error{Kind: BadRequest, Address: t.Host, Err: fmt.Errorf("scheme %q, host %q", t.Scheme, t.Host)}
 	}
+	message.Waiting(ctx)
 	named := t.Host
 	redirected := len(c.override) > 0 && c.overridden(&t)
 	t.setDefaults()

@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/foregate/foregate/internal/message"
 	"github.com/foregate/foregate/internal/trace"
 )
 
@@ -51,6 +52,7 @@ const unhandled = "Unhandled"
 // where the Invoke API would refuse the call, or the cause of ctx: then the call is over for the caller, while an
 // invocation that has begun runs on to its end or its timeout, as in Lambda.
 func (f *Function) Invoke(ctx context.Context, inv Invocation) (Result, error) {
+	message.Waiting(ctx)
 	p := f.pool
 	if len(inv.Payload) == 0 {
 		inv.Payload = []byte("{}")

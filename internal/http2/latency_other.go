@@ -1,0 +1,7 @@
+//go:build !linux
+
+package http2
+
+import "net"
+
+func lowLatency(net.Conn) {}
