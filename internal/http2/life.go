@@ -207,9 +207,9 @@ func (c *conn) look(every time.Duration) {
 	case idle && now.Sub(c.lastEnd) >= every:
 		c.slim()
 	}
-	starved := c.sendWindow <= 0 && over(c.starved, c.o.WriteTimeout)
+	starved := over(c.starved, c.o.WriteTimeout)
 	for id, s := range c.streams {
-		if starved && slices.Contains(c.waiting, s) || s.sendWindow <= 0 && over(s.stalled, c.o.WriteTimeout) ||
+		if starved && slices.Contains(c.waiting, s) || over(s.stalled, c.o.WriteTimeout) ||
 			s.body != nil && over(s.body.since, c.o.BodyTimeout) {
 			s.cut(errStalled)
 			c.reset(id, cancelled)

@@ -140,10 +140,16 @@ func (s *stream) wait() {
 		c.pass()
 	}
 	now := time.Now()
-	if s.sendWindow <= 0 && s.stalled.IsZero() {
+	switch {
+	case s.sendWindow > 0: // it waits for its turn, which is no fault of the client
+		s.stalled = time.Time{}
+	case s.stalled.IsZero():
 		s.stalled, s.progress = now, 0
 	}
-	if c.sendWindow <= 0 && c.starved.IsZero() {
+	switch {
+	case c.sendWindow > 0:
+		c.starved = time.Time{}
+	case c.starved.IsZero():
 		c.starved, c.granted = now, 0
 	}
 	c.waiting = append(c.waiting, s)
