@@ -20,6 +20,10 @@ func (s *Service) CreateOriginAccessControl(ctx context.Context, in *cloudfront.
 	if err := s.checkControl(ctx, in.OriginAccessControlConfig, ""); err != nil {
 		return nil, err
 	}
+	if resource.OriginAccessControls.Len(s.env.Store.Read(ctx), global) >= maxAccessControls {
+		return nil, tooMany(cloudfront.ErrCodeTooManyOriginAccessControls, "OriginAccessControlConfig",
+			"The number of origin access controls in your Amazon Web Services account exceeds the maximum allowed.", maxAccessControls)
+	}
 	v := &resource.OriginAccessControl{ID: s.env.NewID(ctx, accessID, taken(ctx, s, resource.OriginAccessControls)), Config: in.OriginAccessControlConfig}
 	rec, err := put(ctx, s, resource.OriginAccessControls, v.ID, v)
 	if err != nil {
@@ -154,6 +158,10 @@ func (s *Service) CreateCloudFrontOriginAccessIdentity(ctx context.Context, in *
 			}
 			return nil, awsapi.Errorf(cloudfront.ErrCodeCloudFrontOriginAccessIdentityAlreadyExists, "The caller reference that you are using to create an origin access identity is associated with another one: %s", other.ID)
 		}
+	}
+	if resource.OriginAccessIdentities.Len(s.env.Store.Read(ctx), global) >= maxAccessIdentities {
+		return nil, tooMany(cloudfront.ErrCodeTooManyCloudFrontOriginAccessIdentities, "CloudFrontOriginAccessIdentityConfig",
+			"Processing your request would cause you to exceed the maximum number of origin access identities allowed.", maxAccessIdentities)
 	}
 	v := &resource.OriginAccessIdentity{
 		ID:                s.env.NewID(ctx, accessID, taken(ctx, s, resource.OriginAccessIdentities)),

@@ -163,6 +163,9 @@ func checkForwardedValues(b behavior, origin *cloudfront.Origin) error {
 			return refuse(cloudfront.ErrCodeInvalidHeadersForS3Origin, indexed(path+".Headers.Items", i), "The headers specified are not valid for an Amazon S3 origin.", diag.Finding{})
 		}
 	}
+	if err := checkForwardedQuotas(f, path); err != nil {
+		return err
+	}
 	lo, def, hi := ttls(b.DefaultCacheBehavior)
 	if lo > def || def > hi {
 		return refuse(cloudfront.ErrCodeInvalidTTLOrder, b.path+".MinTTL", "MinTTL must be less equal to DefaultTTL must be less equal to MaxTTL", diag.Finding{

@@ -59,7 +59,10 @@ func (s *Service) checkDistribution(ctx context.Context, c *cloudfront.Distribut
 	if err := checkCertificate(r, c); err != nil {
 		return err
 	}
-	return checkAliases(r, c, self)
+	if err := checkAliases(r, c, self); err != nil {
+		return err
+	}
+	return checkQuotas(r, c, self)
 }
 
 func checkGeneral(c *cloudfront.DistributionConfig) error {
