@@ -27,6 +27,7 @@ type explainFlags struct {
 	sourceFlags
 	headers          []string
 	data, sign       string
+	viewer           string
 	include, verbose bool
 }
 
@@ -52,6 +53,7 @@ the first distribution of the template.`,
 	cmd.Flags().StringVarP(&f.data, "body", "d", "", "request body, or `@FILE`; the method is POST unless given")
 	cmd.Flags().BoolVarP(&f.include, "include", "i", false, "show the whole response, as curl -i does")
 	cmd.Flags().StringVar(&f.sign, "sign", "", "sign the request with SigV4, `KEYID:SECRET[:TOKEN]`")
+	cmd.Flags().StringVar(&f.viewer, "viewer", "127.0.0.1", "`ADDRESS` that the request comes from")
 	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "show every header that was sent on")
 	return cmd
 }
@@ -122,6 +124,13 @@ func (f *explainFlags) request(n *Node, args []string) (*message.Request, error)
 	r, err := n.requestTo(method, address)
 	if err != nil {
 		return nil, err
+	}
+	if f.viewer != "" {
+		a, err := netip.ParseAddr(f.viewer)
+		if err != nil {
+			return nil, usage("--viewer %q: want an address such as 192.0.2.7", f.viewer)
+		}
+		r.Client = netip.AddrPortFrom(a, r.Client.Port())
 	}
 	for _, h := range f.headers {
 		name, value, ok := strings.Cut(h, ":")

@@ -14,6 +14,7 @@ import (
 // sourceFlags are the flags of the commands that load a source.
 type sourceFlags struct {
 	parameters, origins, buckets, functions []string
+	places                                  []string
 	region, account, stackName              string
 	output                                  string
 }
@@ -27,6 +28,7 @@ func (f *sourceFlags) add(cmd *cobra.Command, outputs string) {
 	fl.StringArrayVar(&f.origins, "origin", nil, "send an outside origin to another address, `HOST=URL`, repeatable")
 	fl.StringArrayVar(&f.buckets, "bucket", nil, "fill an S3 bucket (its name or logical id) from a folder, `NAME=DIR`, repeatable")
 	fl.StringArrayVar(&f.functions, "function", nil, "code of a function whose package is not in the template, `LOGICALID=DIR`, repeatable")
+	fl.StringArrayVar(&f.places, "geoip", nil, "where viewers are: `FILE` in MaxMind's format, or ADDRESS=COUNTRY, such as 127.0.0.2=DE; repeatable")
 	fl.StringVarP(&f.output, "output", "o", "text", "output format: "+outputs)
 }
 
@@ -46,7 +48,7 @@ var (
 
 // options checks the flags and turns them into Options. formats are the allowed values of --output.
 func (f *sourceFlags) options(formats ...string) (Options, error) {
-	o := Options{Region: f.region, Account: f.account}
+	o := Options{Region: f.region, Account: f.account, Places: f.places}
 	if !regionForm.MatchString(f.region) {
 		return o, usage("--region %q: want a region such as eu-west-1", f.region)
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/foregate/foregate/internal/edge/cache"
 	"github.com/foregate/foregate/internal/front"
 	"github.com/foregate/foregate/internal/function/lambda"
+	"github.com/foregate/foregate/internal/geo"
 	"github.com/foregate/foregate/internal/iam"
 	"github.com/foregate/foregate/internal/message"
 	"github.com/foregate/foregate/internal/origin"
@@ -43,6 +44,8 @@ type Options struct {
 	Data string
 	// Origins sends outside hosts to other addresses; Buckets fills buckets from folders; Functions gives functions code.
 	Origins, Buckets, Functions map[string]string
+	// Places say where viewers are, as geo.Open takes them.
+	Places []string
 	// Listen is the address of the listener, so that functions can reach the AWS API; "" without one.
 	Listen string
 	// Local is true for a node that nobody connects to: its certificates come from an authority of its own.
@@ -76,6 +79,9 @@ type Node struct {
 	env       *compile.Env
 	explained *explanations
 	logs      func(lambda.LogLine)
+	// places knows where viewers are, nil when nobody has said; stopPlaces ends the watch of its files.
+	places     *geo.Locator
+	stopPlaces context.CancelFunc
 	// sources are those that were loaded last: findings point into them.
 	sources atomic.Pointer[[]*source]
 
@@ -97,7 +103,7 @@ func NewNode(opts Options) (*Node, error) {
 	n := &Node{opts: opts, objects: objects{opts: &opts, made: map[string]bucket.Objects{}}}
 	ctx, stop := context.WithCancel(context.Background())
 	n.stop = stop
-	for _, step := range []func() error{n.openStore, n.openAuthority, n.openDataPlane, n.openServices} {
+	for _, step := range []func() error{n.openPlaces, n.openStore, n.openAuthority, n.openDataPlane, n.openServices} {
 		if err := step(); err != nil {
 			return nil, errors.Join(err, n.Close())
 		}
@@ -159,6 +165,7 @@ func (n *Node) openDataPlane() (err error) {
 		Region: n.opts.Region, Account: n.opts.Account, RootKeyID: n.opts.Root.id, RootSecret: n.opts.Root.secret,
 		Now: time.Now, Functions: n.functions, Origins: n.origins,
 		Sessions: iam.NewSessions(time.Now), Objects: n.objects.of, Cache: cache.New(cacheBudget),
+		Places:    n.places,
 		AccessLog: func(stage, line string) { n.opts.Log("access log of %s: %s", stage, line) },
 	}
 	n.explained = newExplanations()
@@ -245,6 +252,9 @@ func (n *Node) Serve(ctx context.Context, ln net.Listener) error { return n.fron
 // Close ends everything that the node runs. Requests under way are cut off: end Serve first.
 func (n *Node) Close() error {
 	n.stop()
+	if n.stopPlaces != nil {
+		n.stopPlaces()
+	}
 	var err error
 	if n.store != nil {
 		err = n.store.Close()

@@ -21,6 +21,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/foregate/foregate/internal/explain"
+	"github.com/foregate/foregate/internal/geo/geotest"
 	"github.com/foregate/foregate/internal/http1"
 	"github.com/foregate/foregate/internal/message"
 	"github.com/foregate/foregate/internal/trace"
@@ -66,7 +67,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"up": cmdUp, "down": cmdDown, "request": cmdRequest, "status": cmdStatus, "finding": cmdFinding,
-			"step": cmdStep, "explained": cmdExplained, "explanation": cmdExplanation, "log": cmdLog, "npm": cmdNPM,
+			"step": cmdStep, "explained": cmdExplained, "explanation": cmdExplanation, "log": cmdLog, "npm": cmdNPM, "mmdb": cmdMMDB,
 		},
 	})
 }
@@ -129,7 +130,7 @@ func cmdUp(ts *testscript.TestScript, neg bool, args []string) {
 		// Paths are relative to the script's folder, the process's is another.
 		if k, v, ok := strings.Cut(a, "="); ok && i > 0 && (args[i-1] == "--bucket" || args[i-1] == "--function") {
 			a = k + "=" + ts.MkAbs(v)
-		} else if strings.HasSuffix(a, ".yaml") || strings.HasSuffix(a, ".json") {
+		} else if strings.HasSuffix(a, ".yaml") || strings.HasSuffix(a, ".json") || strings.HasSuffix(a, ".mmdb") {
 			a = ts.MkAbs(a)
 		}
 		r.args = append(r.args, a)
@@ -399,6 +400,17 @@ func cmdNPM(ts *testscript.TestScript, _ bool, args []string) {
 	target := filepath.Join(ts.MkAbs(args[1]), "node_modules", args[0])
 	ts.Check(os.MkdirAll(filepath.Dir(target), 0o755))
 	ts.Check(os.CopyFS(target, os.DirFS(filepath.Join(modules, args[0]))))
+}
+
+// cmdMMDB writes a database of addresses: NETWORK=COUNTRY, each with a city.
+func cmdMMDB(ts *testscript.TestScript, _ bool, args []string) {
+	var entries []geotest.Entry
+	for _, a := range args[1:] {
+		network, country, _ := strings.Cut(a, "=")
+		entries = append(entries, geotest.Entry{Network: network, Record: geotest.Map{
+			"country": geotest.Map{"iso_code": country}, "city": geotest.Map{"names": geotest.Map{"en": "City of " + country}}}})
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), geotest.Write("GeoLite2-City", entries...), 0o600))
 }
 
 var (

@@ -31,7 +31,7 @@ func (c *compiler) distributions() {
 	for rec, v := range resource.Distributions.All(c.view, resource.Global) {
 		plans = append(plans, d.plan(rec, v))
 	}
-	fx := &edgeEffects{Local: edge.Local{Cache: c.env.Cache}, env: c.env, canonical: map[string]string{}}
+	fx := &edgeEffects{Local: edge.Local{Cache: c.env.Cache, Places: c.env.Places}, env: c.env, canonical: map[string]string{}}
 	for _, v := range resource.OriginAccessIdentities.All(c.view, resource.Global) {
 		fx.canonical[v.ID] = v.S3CanonicalUserID
 	}
@@ -271,7 +271,9 @@ func (d *distributionCompiler) settings(rec *store.Record, p *edge.Plan, c *clou
 	}
 	if g := c.Restrictions.GeoRestriction; g != nil && deref(g.RestrictionType) != "none" {
 		p.Geo = &edge.GeoRestriction{Allow: deref(g.RestrictionType) == "whitelist", Countries: g.Items, SourcePath: d.path(rec, config+"Restrictions.GeoRestriction")}
-		note("Restrictions.GeoRestriction", "every country is served")
+		if d.env.Places == nil {
+			d.placeUnknown(p.Geo.SourcePath, "the geo restriction excludes nobody")
+		}
 	}
 	if deref(c.Logging.Enabled) || deref(c.Logging.Bucket) != "" {
 		p.Logging = &edge.Logging{Bucket: deref(c.Logging.Bucket), Prefix: deref(c.Logging.Prefix), Cookies: deref(c.Logging.IncludeCookies), SourcePath: d.path(rec, config+"Logging")}

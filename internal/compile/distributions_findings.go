@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/foregate/foregate/internal/diag"
@@ -79,14 +78,31 @@ func (d *distributionCompiler) headerFindings(b *edge.Behavior) {
 	if b.Forward == nil {
 		return
 	}
-	missing := slices.DeleteFunc(slices.Clone(b.Forward.CloudFront), edge.Computes)
-	if len(missing) == 0 {
-		return
+	var places, missing []string
+	for _, name := range b.Forward.CloudFront {
+		switch {
+		case edge.Locates(name):
+			places = append(places, name)
+		case !edge.Computes(name):
+			missing = append(missing, name)
+		}
 	}
 	s := &b.Source
-	d.report(diag.Finding{Code: diag.UnsupportedProperty, Severity: diag.Warning, Path: cmp.Or(s.OriginRequestPolicy, s.CachePolicy, s.ForwardedValues, s.Behavior),
-		Message: "the origin does not get " + strings.Join(missing, ", "),
-		Because: []string{"they need a database of addresses, or a fingerprint of the handshake, and Foregate has neither"}})
+	path := cmp.Or(s.OriginRequestPolicy, s.CachePolicy, s.ForwardedValues, s.Behavior)
+	if len(places) > 0 && d.env.Places == nil {
+		d.placeUnknown(path, "the origin does not get "+strings.Join(places, ", "))
+	}
+	if len(missing) > 0 {
+		d.report(diag.Finding{Code: diag.UnsupportedProperty, Severity: diag.Warning, Path: path,
+			Message: "the origin does not get " + strings.Join(missing, ", "), Because: []string{"they need a fingerprint of the handshake"}})
+	}
+}
+
+// placeUnknown reports what happens for want of a database of addresses.
+func (d *distributionCompiler) placeUnknown(path, effect string) {
+	d.report(diag.Finding{Code: diag.ViewerPlaceUnknown, Severity: diag.Warning, Path: path, Message: effect + ": nobody has said where viewers are",
+		Because: []string{"CloudFront looks the viewer's address up in a database, and serves viewers of whom it knows nothing"},
+		Fixes:   []string{"name a database in MaxMind's format: --geoip GeoLite2-City.mmdb", "place addresses by hand, to try a country: --geoip 127.0.0.1=DE"}})
 }
 
 // apiFindings are about a behavior whose origin is the default endpoint of an API.

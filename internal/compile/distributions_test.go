@@ -216,8 +216,8 @@ func TestFindings(t *testing.T) {
 		{"legacy, without Host", []string{"CACHING", "ForwardedValues: {QueryString: true, Headers: [Origin]}"}, nil, nil},
 		{"custom domain of the alias", []string{"CACHING", allViewer, "ALIASES", aliases}, []func(*store.Tx){customDomain}, []string{"unsupported-property info " + front + ".ViewerCertificate.AcmCertificateArn"}},
 		{"custom domain of another name", []string{"CACHING", allViewer}, []func(*store.Tx){customDomain}, []string{"host-reaches-execute-api error " + front + ".DefaultCacheBehavior.OriginRequestPolicyId"}},
-		{"headers that are not made", []string{"CACHING", "CachePolicyId: 4135ea2d-6df8-44a3-9df3-4b5a84be39ad, OriginRequestPolicyId: 33f36d7e-f396-46d9-90e0-52428a34d9dc", "abc123.execute-api.eu-west-1.amazonaws.com", "api.example.com"}, nil,
-			[]string{"unsupported-property warning " + front + ".DefaultCacheBehavior.OriginRequestPolicyId"}},
+		{"headers about the place", []string{"CACHING", "CachePolicyId: 4135ea2d-6df8-44a3-9df3-4b5a84be39ad, OriginRequestPolicyId: 33f36d7e-f396-46d9-90e0-52428a34d9dc", "abc123.execute-api.eu-west-1.amazonaws.com", "api.example.com"}, nil,
+			[]string{"viewer-place-unknown warning " + front + ".DefaultCacheBehavior.OriginRequestPolicyId"}},
 		{"other origin", []string{"CACHING", allViewer, "abc123.execute-api.eu-west-1.amazonaws.com", "api.example.com"}, nil, nil},
 		{"stage", []string{"CACHING", exceptHost, "PATH", "OriginPath: /prod,"}, []func(*store.Tx){withStages("dev", "prod")}, nil},
 		{"stage with a path", []string{"CACHING", exceptHost, "PATH", "OriginPath: /prod/v1,"}, []func(*store.Tx){withStages("prod")}, nil},
@@ -279,7 +279,11 @@ func TestUnsupportedSettings(t *testing.T) {
 	want := []string{"Restrictions.GeoRestriction", "Logging", "WebACLId", "HttpVersion", "DefaultCacheBehavior.TrustedSigners", "DefaultCacheBehavior.SmoothStreaming"}
 	var got []string
 	for _, f := range found {
-		if f.Code != diag.UnsupportedProperty || f.Severity != diag.Warning {
+		want := diag.UnsupportedProperty
+		if strings.HasSuffix(f.Path, ".GeoRestriction") {
+			want = diag.ViewerPlaceUnknown
+		}
+		if f.Code != want || f.Severity != diag.Warning {
 			t.Errorf("%s %s", f.Code, f.Path)
 		}
 		got = append(got, strings.TrimPrefix(f.Path, "Resources.Site.Properties.DistributionConfig."))
@@ -289,7 +293,7 @@ func TestUnsupportedSettings(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if n := len(plans["Site"].Unsupported); n != 4 {
+	if n := len(plans["Site"].Unsupported); n != 3 {
 		t.Errorf("%d notes in the plan", n)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/foregate/foregate/internal/front"
 	"github.com/foregate/foregate/internal/function/lambda"
 	"github.com/foregate/foregate/internal/gateway"
+	"github.com/foregate/foregate/internal/geo"
 	"github.com/foregate/foregate/internal/iam"
 	"github.com/foregate/foregate/internal/message"
 	"github.com/foregate/foregate/internal/origin"
@@ -32,6 +33,8 @@ type Env struct {
 	BucketAPI message.Handler
 	// Cache is the cache of all distributions.
 	Cache *cache.Cache
+	// Places knows where viewers are; nil when the operator has named no database.
+	Places *geo.Locator
 	// Node is what the edge calls itself.
 	Node edge.Node
 	// AccessLog takes the lines of access logs, with the ARN of the stage that they belong to.

@@ -78,6 +78,8 @@ const (
 	PermissionMissing               Code = "permission-missing"
 	UnknownHost                     Code = "unknown-host"
 	AccessDenied                    Code = "access-denied"
+	CountryRestricted               Code = "country-restricted"
+	ViewerPlaceUnknown              Code = "viewer-place-unknown"
 	SignedURLMissing                Code = "signed-url-missing"
 	SignedURLUnknownKey             Code = "signed-url-unknown-key"
 	SignedURLMalformed              Code = "signed-url-malformed"

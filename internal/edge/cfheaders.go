@@ -22,8 +22,8 @@ var cloudFrontSpelling = [...]string{
 	"CloudFront-Viewer-Postal-Code", "CloudFront-Viewer-Time-Zone", "CloudFront-Viewer-TLS",
 }
 
-// cloudFrontValue computes a CloudFront-* header of the viewer's request. ok is false for what needs a database of
-// addresses or a fingerprint of the handshake, neither of which is there.
+// cloudFrontValue computes a CloudFront-* header of the viewer's request. ok is false for what needs the place of the viewer or
+// a fingerprint of the handshake.
 func cloudFrontValue(name string, r *message.Request) (value string, ok bool) {
 	switch name {
 	case "CloudFront-Forwarded-Proto":
@@ -57,8 +57,7 @@ func cloudFrontValue(name string, r *message.Request) (value string, ok bool) {
 	return "", false
 }
 
-// Computes tells whether a CloudFront-* header can be made here at all: those about place and network need a database, those
-// about the handshake a fingerprint.
+// Computes tells whether a CloudFront-* header can be made without knowing where the viewer is and how its handshake went.
 func Computes(name string) bool {
 	r := message.Request{Client: netip.AddrPortFrom(netip.IPv4Unspecified(), 1), TLS: &message.TLS{}}
 	_, ok := cloudFrontValue(name, &r)
@@ -140,25 +139,33 @@ func viewerKind(ua string) viewerKinds {
 	return k
 }
 
-// cloudFront is cloudFrontValue with the configured constants behind it.
+// cloudFront is the value of a CloudFront-* header of this request.
 func (x *exchange) cloudFront(name string) (value string, ok bool) {
 	if v, ok := cloudFrontValue(name, &x.viewer); ok {
 		return v, true
 	}
-	value, ok = x.svc.constants[name]
-	return value, ok
+	if !Locates(name) {
+		return "", false
+	}
+	v := placeValue(name, x.viewerPlace())
+	return v, v != ""
 }
 
-// addCloudFrontHeaders appends the CloudFront-* headers that the policies ask for; what cannot be computed stays away and
-// is a fact.
+// addCloudFrontHeaders appends the CloudFront-* headers that the policies ask for; what is not known stays away and is a fact.
 func (x *exchange) addCloudFrontHeaders(h message.Header) message.Header {
 	for _, name := range x.behavior.Forward.CloudFront {
 		if v, ok := x.cloudFront(name); ok {
 			h = append(h, message.Field{Name: name, Value: v})
 			continue
 		}
-		if x.hop != nil && !(name == "CloudFront-Viewer-TLS" && x.viewer.TLS == nil) {
-			x.hop.Fact(trace.Unsupported, name, "needs a database that Foregate does not have; the header is not added", x.headerSource())
+		switch {
+		case x.hop == nil || name == "CloudFront-Viewer-TLS":
+		case Locates(name):
+			if !x.place.known {
+				x.hop.Fact(trace.PlaceUnknown, name, x.clientIP(), x.headerSource())
+			}
+		default:
+			x.hop.Fact(trace.Unsupported, name, "needs a fingerprint of the handshake; the header is not added", x.headerSource())
 		}
 	}
 	return h

@@ -5,6 +5,6 @@
 //
 // The package must not know AWS's API types, the store or templates; a plan carries plain strings (SourcePath) so that a
 // trace can point at the line that decided. Caveats: parts of ranges are not stored, only whole objects;
-// CloudFront Functions, geo restriction, access logs and gRPC have their room in the plan, and a plan that asks for them is
+// CloudFront Functions, access logs and gRPC have their room in the plan, and a plan that asks for them is
 // answered with an Unsupported fact, never silently.
 package edge

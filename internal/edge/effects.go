@@ -2,9 +2,11 @@ package edge
 
 import (
 	"context"
+	"net/netip"
 	"time"
 
 	"github.com/foregate/foregate/internal/edge/cache"
+	"github.com/foregate/foregate/internal/geo"
 	"github.com/foregate/foregate/internal/message"
 )
 
@@ -12,6 +14,8 @@ import (
 type Effects interface {
 	// Now is the time that ages and expiry are computed with.
 	Now() time.Time
+	// Locate tells where an address is; ok is false when nothing is known of it.
+	Locate(a netip.Addr) (p geo.Place, ok bool)
 	// RequestID fills id with an X-Amz-Cf-Id: 54 base64url characters and "==" (facts: cloudfront-dataplane 6).
 	RequestID(id *[IDLength]byte)
 	// Lookup returns the object kept under key, expired or not, or nil. It must not allocate nor keep key.

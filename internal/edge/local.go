@@ -3,13 +3,22 @@ package edge
 import (
 	"encoding/base64"
 	"math/rand/v2"
+	"net/netip"
 	"time"
 
 	"github.com/foregate/foregate/internal/edge/cache"
+	"github.com/foregate/foregate/internal/geo"
 )
 
 // Local is the part of Effects that needs no network and no functions; embed it and add Fetch and InvokeLambda.
-type Local struct{ Cache *cache.Cache }
+type Local struct {
+	Cache *cache.Cache
+	// Places knows where addresses are; nil for nobody.
+	Places *geo.Locator
+}
+
+// Locate asks Places.
+func (l Local) Locate(a netip.Addr) (geo.Place, bool) { return l.Places.Locate(a) }
 
 // Now is the system's clock.
 func (l Local) Now() time.Time { return time.Now() }

@@ -12,6 +12,7 @@ import (
 const (
 	sentenceBadRequest    = "Bad request."
 	sentenceMethod        = "This distribution is not configured to allow the HTTP request method that was used for this request. The distribution supports only cachable requests."
+	sentenceCountry       = "The Amazon CloudFront distribution is configured to block access from your country."
 	sentenceConnect       = "CloudFront wasn't able to connect to the origin."
 	sentenceDNS           = "CloudFront wasn't able to resolve the origin domain name."
 	sentenceClosed        = "CloudFront attempted to establish a connection with the origin, but either the attempt failed or the origin closed the connection."

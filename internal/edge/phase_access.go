@@ -8,10 +8,15 @@ import (
 	"github.com/foregate/foregate/internal/trace"
 )
 
-// checkAccess applies the viewer protocol policy and the allowed methods, and checks signed URLs and cookies. Geo restriction
-// belongs here too.
+// checkAccess applies the geo restriction, the viewer protocol policy and the allowed methods, and checks signed URLs and
+// cookies. That the country comes first is our reading: no source has the order.
 func (x *exchange) checkAccess() (phase, Reason) {
 	b := x.behavior
+	if x.plan.Geo != nil {
+		if next, reason, ok := x.checkCountry(x.plan.Geo); !ok {
+			return next, reason
+		}
+	}
 	if x.viewer.Scheme == "http" {
 		switch b.ViewerProtocol {
 		case HTTPSOnly:
@@ -25,10 +30,6 @@ func (x *exchange) checkAccess() (phase, Reason) {
 	}
 	if x.method == GET && x.viewer.Body != nil && x.viewer.ContentLength != 0 {
 		return x.refuse(403, ReasonGETBody, CauseGETBody, "")
-	}
-	if x.plan.Geo != nil && x.hop != nil {
-		// A viewer whose country is not known is served (facts: cloudfront-dataplane 11), and here none is known.
-		x.hop.Fact(trace.Unsupported, "GeoRestriction", "the viewer's country is not known, so the request is served", x.plan.Geo.SourcePath)
 	}
 	if b.Signers != nil {
 		if next, reason, ok := x.checkSignature(); !ok {

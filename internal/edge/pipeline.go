@@ -117,6 +117,8 @@ type exchange struct {
 	verdict string
 	// nested is true while the page of a custom error response is fetched.
 	nested bool
+	// place is where the viewer is, once it was looked up.
+	place place
 
 	key     []byte
 	keyed   bool // key is built and this request may be answered from the cache

@@ -89,7 +89,7 @@ func managed(t *testing.T, cachePolicy, originRequest string) (*Forward, TTLs) {
 }
 
 func newWorld(p *Plan) (*world, *Service) {
-	w := &world{Local: Local{cache.New(64 << 20)}, now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+	w := &world{Local: Local{Cache: cache.New(64 << 20)}, now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
 	w.origin = func(*FetchRequest) (*message.Response, error) { return message.Text(200, "text/plain", "hello"), nil }
 	return w, NewService(Options{Plans: []*Plan{p}, Effects: w})
 }

@@ -27,7 +27,7 @@ type Plan struct {
 	Groups    []OriginGroup
 	// ErrorResponses has at most one entry for a status.
 	ErrorResponses []ErrorResponse
-	// Geo is nil for no restriction. Room: the engine does not honour it yet.
+	// Geo is nil for no restriction.
 	Geo *GeoRestriction
 	// Logging is nil when no log is asked for. Room: the engine does not write logs yet.
 	Logging *Logging

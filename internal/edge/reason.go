@@ -20,6 +20,7 @@ const (
 	ReasonHTTPSRequired
 	ReasonMethodNotAllowed
 	ReasonGETBody
+	ReasonCountry
 	ReasonSignatureMissing
 	ReasonSignatureKey
 	ReasonSignatureIncomplete
@@ -152,6 +153,7 @@ var reasonTexts = [reasonCount]string{
 	ReasonLambdaJSON:             "what the function returned is not JSON",
 	ReasonCanceled:               "the viewer has gone",
 
+	ReasonCountry:             "the geo restriction excludes the viewer's country",
 	ReasonSignatureMissing:    "the behavior takes signed URLs and cookies only, and there is no Key-Pair-Id",
 	ReasonSignatureKey:        "no key that the behavior trusts has this Key-Pair-Id",
 	ReasonSignatureIncomplete: "there is a Key-Pair-Id, and no signature, or neither a policy nor an expiry time",
@@ -178,6 +180,8 @@ const (
 	CauseGETBody     Cause = "get-with-body"
 	CauseHTTPS       Cause = "https-required"
 	CauseRedirect    Cause = "redirected-to-https"
+	// CauseCountry is a geo restriction; Name is the viewer's country.
+	CauseCountry Cause = "country-restricted"
 	// The causes about signed URLs and cookies: none, a key that is not trusted, what cannot be read, one that does not match,
 	// and one whose policy does not allow the request.
 	CauseSignatureMissing   Cause = "signature-missing"

@@ -216,7 +216,7 @@ func hitExchange(t testing.TB) (*Service, *message.Request) {
 		}
 	}
 	w, s := newWorld(p)
-	w.Local = Local{cache.New(1 << 20)}
+	w.Local = Local{Cache: cache.New(1 << 20)}
 	w.origin = withHeader(200, "hello", "ETag", `"1"`, "Server", "nginx")
 	r := get("/some/path?q=1&x=2", "User-Agent", "x", "Accept-Encoding", "gzip, br", "Cookie", "t=2; sid=1", "Authorization", "Bearer x")
 	if first := ask(s, r); first.Status != 200 {

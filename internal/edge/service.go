@@ -13,15 +13,14 @@ import (
 // the request through it. It is immutable and safe for use by many goroutines; a new set of plans is a new Service over the
 // same Effects, so the cache stays.
 type Service struct {
-	effects   Effects
-	node      Node
-	constants map[string]string
-	hosts     map[string]*Plan
-	table     [phaseCount]phaseSpec
-	via       [message.HTTP3 + 1]string
-	marks     [2][2]*message.Lines
-	headers   map[*ResponseHeadersPolicy]*headerProgram
-	pool      *sync.Pool
+	effects Effects
+	node    Node
+	hosts   map[string]*Plan
+	table   [phaseCount]phaseSpec
+	via     [message.HTTP3 + 1]string
+	marks   [2][2]*message.Lines
+	headers map[*ResponseHeadersPolicy]*headerProgram
+	pool    *sync.Pool
 }
 
 // Node is what an edge location calls itself.
@@ -38,9 +37,6 @@ type Options struct {
 	Effects Effects
 	// Node defaults to a made-up location.
 	Node Node
-	// Constants gives values to CloudFront-* headers that need a database of addresses, by AWS's spelling, as
-	// {"CloudFront-Viewer-Country": "DE"}. Headers without one are not added, and an explained request says so.
-	Constants map[string]string
 }
 
 // NewService makes a Service. Where two plans claim a name the first one keeps it: AWS refuses the second one earlier.
@@ -51,7 +47,7 @@ func NewService(o Options) *Service {
 	if o.Node.Name == "" {
 		o.Node.Name = "f0e6a7e0f0e6a7e0f0e6a7e0f0e6a7e0.cloudfront.net"
 	}
-	s := &Service{effects: o.Effects, node: o.Node, constants: o.Constants, hosts: map[string]*Plan{}, table: table(),
+	s := &Service{effects: o.Effects, node: o.Node, hosts: map[string]*Plan{}, table: table(),
 		headers: map[*ResponseHeadersPolicy]*headerProgram{}}
 	for p := message.HTTP10; p <= message.HTTP3; p++ {
 		s.via[p] = p.String() + " " + o.Node.Name + " (CloudFront)"

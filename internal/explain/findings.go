@@ -21,6 +21,7 @@ const (
 	docQuery          = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/QueryStringParameters.html"
 	docOriginPath     = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/DownloadDistValuesOrigin.html#DownloadDistValuesOriginPath"
 	docPathPattern    = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/DownloadDistValuesCacheBehavior.html#DownloadDistValuesPathPattern"
+	docGeo            = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/georestrictions.html"
 	docSigV4          = "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html"
 	docProxyResponse  = "https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html#api-gateway-simple-proxy-for-lambda-output-format"
 	docLambdaPermit   = "https://docs.aws.amazon.com/lambda/latest/dg/services-apigateway.html"
@@ -57,6 +58,9 @@ func dynamic(e *Explanation) []diag.Finding {
 	}
 	for _, h := range e.Hops {
 		if h.Component == "cloudfront" {
+			if f, ok := names(h, trace.PlaceUnknown, ""); ok {
+				out = append(out, placeUnknown(f))
+			}
 			out = append(out, dropped(h, e)...)
 		}
 	}
@@ -64,6 +68,14 @@ func dynamic(e *Explanation) []diag.Finding {
 		out = append(out, nobody(e.Request.URL))
 	}
 	return out
+}
+
+// placeUnknown is the finding about a viewer of whom nothing is known.
+func placeUnknown(f trace.Fact) diag.Finding {
+	return diag.Finding{Code: diag.ViewerPlaceUnknown, Severity: diag.Warning, Path: f.Path, Doc: docGeo,
+		Message: fmt.Sprintf("nothing is known of the viewer's address %s, and %s needs its place", f.Detail, f.Name),
+		Because: []string{"a viewer whose country is not known is served, and headers about the place are not added"},
+		Fixes:   []string{"name a database in MaxMind's format: --geoip GeoLite2-City.mmdb", "place the address by hand: --geoip " + f.Detail + "=DE"}}
 }
 
 // nobody is the finding about a request that reached no service.
@@ -143,6 +155,11 @@ func (r refusal) cloudFront() (diag.Finding, bool) {
 	case edge.CauseMethod:
 		f := r.because(diag.ViewerProtocolDropsMethod, "the behavior does not allow the method", "add it: AllowedMethods [GET, HEAD, OPTIONS, PUT, PATCH, POST, DELETE]")
 		f.Doc = docMethods
+		return f, true
+	case edge.CauseCountry:
+		f := r.because(diag.CountryRestricted, fmt.Sprintf("the geo restriction of the distribution excludes %s, where the viewer is", r.fact.Name),
+			"change Restrictions.GeoRestriction", "ask from elsewhere: --geoip places an address by hand, as 127.0.0.1=DE")
+		f.Doc = docGeo
 		return f, true
 	case edge.CauseHTTPS:
 		return r.finding(diag.ViewerProtocolDropsMethod, "the behavior takes HTTPS only", "ask by https, or set ViewerProtocolPolicy to redirect-to-https"), true

@@ -63,6 +63,9 @@ const (
 	// SignatureDiagnosed: why a signed URL or signed cookies were refused. Name is "because" or "fix", Detail the text, Path the
 	// setting that asks for signatures.
 	SignatureDiagnosed FactKind = "signature-diagnosed"
+	// PlaceUnknown: a setting or a header needs the place of the viewer, and nothing is known of its address. Name is the setting or
+	// the header, Detail the address, Path the setting.
+	PlaceUnknown FactKind = "place-unknown"
 	// Unsupported: a setting that applied to this request and that Foregate does not honour. Path is the setting.
 	Unsupported FactKind = "unsupported"
 )

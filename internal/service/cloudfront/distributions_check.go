@@ -85,6 +85,12 @@ func checkGeneral(c *cloudfront.DistributionConfig) error {
 		if kind != "none" && kind != "whitelist" && kind != "blacklist" {
 			return refuse(cloudfront.ErrCodeInvalidGeoRestrictionParameter, path+".Restrictions.GeoRestriction.RestrictionType", "The specified geo restriction parameter is not valid.", diag.Finding{})
 		}
+		for i, country := range g.Items {
+			if len(country) != 2 || strings.Trim(country, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
+				return refuse(cloudfront.ErrCodeInvalidGeoRestrictionParameter, indexed(path+".Restrictions.GeoRestriction.Items", i), "The specified geo restriction parameter is not valid.", diag.Finding{
+					Because: []string{fmt.Sprintf("%q is no country: want the two capitals of ISO 3166-1", country)}})
+			}
+		}
 		if (kind == "none") != (len(g.Items) == 0) {
 			return refuse(cloudfront.ErrCodeInvalidGeoRestrictionParameter, path+".Restrictions.GeoRestriction", "The specified geo restriction parameter is not valid.", diag.Finding{
 				Because: []string{"a whitelist or blacklist names countries, and none names no country"}})
