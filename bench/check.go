@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -26,27 +27,32 @@ var loadFields = [][2]string{
 // checker looks at answers from the side, while load runs: the load generators see status and length only.
 type checker struct {
 	client *http.Client
-	url    string
+	scheme string
+	turn   int // counts requests: each goes to the next of many hosts
 	p      *process
 	s      scenario
 	want   []byte
 }
 
 func newChecker(p *process, s scenario) *checker {
+	c := &checker{p: p, s: s, scheme: "https", want: body.Make(body.Sizes[s.size])}
+	if s.protocol == clear1 {
+		c.scheme = "http"
+	}
+	c.client = &http.Client{Timeout: 10 * time.Second}
+	if s.protocol == quic3 {
+		c.client.Transport = newHTTP3(p)
+		return c
+	}
 	t := &http.Transport{Protocols: new(http.Protocols), DisableCompression: true, TLSClientConfig: clientTLS(p)}
 	t.Protocols.SetHTTP1(s.protocol != tls2)
 	t.Protocols.SetHTTP2(s.protocol == tls2)
-	addr, scheme := p.address(s.protocol), "https"
-	if s.protocol == clear1 {
-		scheme = "http"
-	}
+	addr := p.address(s.protocol)
 	t.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "tcp", addr)
 	}
-	return &checker{
-		client: &http.Client{Transport: t, Timeout: 10 * time.Second}, url: scheme + "://" + p.host + s.path, p: p, s: s,
-		want: body.Make(body.Sizes[s.size]),
-	}
+	c.client.Transport = t
+	return c
 }
 
 // clientTLS trusts whatever is on loopback; the curve is one that OpenSSL 3.0 has too.
@@ -64,11 +70,26 @@ func (p *process) address(proto protocol) string {
 	return p.tls
 }
 
-func (c *checker) close() { c.client.CloseIdleConnections() }
+func (c *checker) close() {
+	c.client.CloseIdleConnections()
+	if h3, ok := c.client.Transport.(io.Closer); ok {
+		_ = h3.Close()
+	}
+}
+
+// url is what is asked for in this turn.
+func (c *checker) url() string {
+	host := c.p.host
+	if n := len(c.p.hosts); n > 0 {
+		host = c.p.hosts[c.turn%n]
+	}
+	return c.scheme + "://" + host + c.s.path
+}
 
 // check makes one request; the telling field must begin with the given text.
 func (c *checker) check(ctx context.Context, field string) error {
-	req, err := http.NewRequestWithContext(ctx, "GET", c.url, nil)
+	url := c.url()
+	req, err := http.NewRequestWithContext(ctx, "GET", url, nil)
 	if err != nil {
 		return err
 	}
@@ -85,10 +106,10 @@ func (c *checker) check(ctx context.Context, field string) error {
 		return err
 	}
 	if v := resp.Header.Get(c.p.server.field); !strings.HasPrefix(v, field) {
-		return fmt.Errorf("%s of %s is %q, not %q", c.p.server.field, c.url, v, field)
+		return fmt.Errorf("%s of %s is %q, not %q", c.p.server.field, url, v, field)
 	}
 	if resp.StatusCode != 200 || len(got) != len(c.want) || sha256.Sum256(got) != sha256.Sum256(c.want) {
-		return fmt.Errorf("%s answers %s with %d bytes %.200q", c.url, resp.Status, len(got), bytes.TrimSpace(got))
+		return fmt.Errorf("%s answers %s with %d bytes %.200q", url, resp.Status, len(got), bytes.TrimSpace(got))
 	}
 	return nil
 }
@@ -101,27 +122,45 @@ func (c *checker) expected() string {
 	return c.p.server.pass
 }
 
-// warm asks until the answer is what the scenario wants, three times in a row: some caches need a moment, and some do not
-// tell whether an answer was a hit, so the origin is asked.
-func warm(ctx context.Context, p *process, s scenario) (err error) {
+// warm asks until the answers are what the scenario wants, three times in a row, from each host when there are many: some
+// caches need a moment, and some do not tell whether an answer was a hit, so the origin is asked.
+func warm(ctx context.Context, p *process, s scenario) error {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second+time.Duration(len(p.hosts))*100*time.Millisecond)
+	defer cancel()
 	c := newChecker(p, s)
 	defer c.close()
+	for range max(1, len(p.hosts)) {
+		if err := c.warm(ctx); err != nil {
+			return err
+		}
+		c.turn++
+	}
+	return nil
+}
+
+func (c *checker) warm(ctx context.Context) (err error) {
 	good := 0
 	for range 60 {
 		var before, after int64
-		if before, err = served(ctx, p.origin); err == nil {
+		if before, err = served(ctx, c.p.origin); err == nil {
 			err = c.check(ctx, c.expected())
 		}
-		if after, _ = served(ctx, p.origin); err == nil && s.hit && after != before {
-			err = fmt.Errorf("the origin was asked for %s, which should be a hit", c.url)
+		if after, _ = served(ctx, c.p.origin); err == nil && c.s.hit && after != before {
+			err = fmt.Errorf("the origin was asked for %s, which should be a hit", c.url())
 		}
 		if good++; err != nil {
 			good = 0
+			time.Sleep(time.Millisecond)
 		}
-		if good == 3 || ctx.Err() != nil {
-			return ctx.Err()
+		if good == 3 {
+			return nil
 		}
-		time.Sleep(50 * time.Millisecond)
+		if ctx.Err() != nil {
+			return errors.Join(err, ctx.Err())
+		}
+		if good > 0 && len(c.p.hosts) == 0 {
+			time.Sleep(50 * time.Millisecond)
+		}
 	}
 	return err
 }
@@ -139,6 +178,7 @@ func (c *checker) watch(ctx context.Context, stop <-chan struct{}) error {
 			if err := c.check(ctx, c.expected()); err != nil {
 				return err
 			}
+			c.turn += 7
 		}
 	}
 }

@@ -70,11 +70,11 @@ func handshakes(ctx context.Context, b *bench, p *process, s scenario) (value, e
 	default:
 	}
 	v := value{
-		value: float64((user1 + system1 - user0 - system0).Nanoseconds()) / 1e3 / float64(max(done.Load(), 1)),
-		note:  fmt.Sprintf("%.0f/s", float64(done.Load())/took.Seconds()),
+		Value: float64((user1 + system1 - user0 - system0).Nanoseconds()) / 1e3 / float64(max(done.Load(), 1)),
+		Note:  fmt.Sprintf("%.0f/s", float64(done.Load())/took.Seconds()),
 	}
 	if resume && fresh.Load() > 0 {
-		v.note += fmt.Sprintf(", %d of %d not resumed", fresh.Load(), done.Load())
+		v.Note += fmt.Sprintf(", %d of %d not resumed", fresh.Load(), done.Load())
 	}
 	return v, nil
 }
@@ -114,7 +114,7 @@ func request(w io.Writer, r *bufio.Reader, p *process, s scenario) error {
 
 // idleMemory opens many connections, makes one request on each, leaves them alone, and sees what the server has grown by.
 func idleMemory(ctx context.Context, b *bench, p *process, s scenario) (value, error) {
-	s.connections = min(s.connections, b.files/2-2500) // each server keeps some descriptors for itself
+	s.connections = min(s.connections, b.files-1000) // some descriptors are needed for other things
 	before := p.memory()
 	conns := make([]net.Conn, 0, s.connections)
 	defer func() {
@@ -147,9 +147,9 @@ func idleMemory(ctx context.Context, b *bench, p *process, s scenario) (value, e
 	}
 	time.Sleep(3 * time.Second)
 	after, open := p.memory(), established(addr)
-	v := value{value: float64(after-before) / float64(max(open, 1)), note: fmt.Sprintf("kept all of %d, grew by %d KiB", s.connections, after-before)}
+	v := value{Value: float64(after-before) / float64(max(open, 1)), Note: fmt.Sprintf("kept all of %d, grew by %d KiB", s.connections, after-before)}
 	if open < s.connections {
-		v.note = fmt.Sprintf("kept %d of %d, grew by %d KiB", open, s.connections, after-before)
+		v.Note = fmt.Sprintf("kept %d of %d, grew by %d KiB", open, s.connections, after-before)
 	}
 	return v, nil
 }
@@ -169,51 +169,56 @@ func established(addr string) (n int) {
 }
 
 // firstAnswer starts a server and returns the time until it has answered correctly.
-func firstAnswer(ctx context.Context, b *bench, srv server) (value, error) {
-	s := scenario{name: "start", path: "/hit/1k", size: "1k"}
+func firstAnswer(ctx context.Context, b *bench, srv server, s scenario) ([]value, error) {
 	p, err := b.start(ctx, srv, s)
 	if err != nil {
-		return value{}, err
+		return nil, err
 	}
 	defer p.stop()
 	c := newChecker(p, s)
 	defer c.close()
 	if err := c.check(ctx, ""); err != nil {
-		return value{}, err
+		return nil, err
 	}
-	return value{value: float64(time.Since(p.began).Microseconds()) / 1e3}, nil
+	v := value{Value: float64(time.Since(p.began).Microseconds()) / 1e3}
+	if len(p.hosts) > 0 {
+		v.Note = fmt.Sprintf("%d MiB of memory then", p.memory()>>10)
+	}
+	return []value{v}, nil
 }
 
 // firstExample is firstAnswer with the example of Foregate's README: a function behind an API.
-func firstExample(ctx context.Context, b *bench, srv server) (value, error) {
+func firstExample(ctx context.Context, b *bench, srv server, _ scenario) ([]value, error) {
 	addr, err := freeAddr()
 	if err != nil {
-		return value{}, err
+		return nil, err
 	}
 	example, err := filepath.Abs("examples/orders/fixed.yaml")
 	if err != nil {
-		return value{}, err
+		return nil, err
 	}
 	p := &process{server: srv, clear: addr}
 	defer p.stop()
 	line, err := b.foregate(p, values{}, "up", "-o", "json", "--listen", addr, example)
 	if err != nil {
-		return value{}, err
+		return nil, err
 	}
 	ready := time.Since(p.began)
-	if p.host, err = hostOf(line, "AWS::CloudFront::Distribution"); err != nil {
-		return value{}, err
+	hosts, err := hostsOf(line, "AWS::CloudFront::Distribution")
+	if err != nil {
+		return nil, err
 	}
+	p.host = hosts[0]
 	nc, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
 	if err != nil {
-		return value{}, err
+		return nil, err
 	}
 	defer nc.Close()
 	if err := request(nc, bufio.NewReader(nc), p, scenario{path: "/orders"}); err != nil {
-		return value{}, err
+		return nil, err
 	}
-	return value{
-		value: float64(time.Since(p.began).Microseconds()) / 1e3,
-		note:  fmt.Sprintf("up was ready after %d ms, the rest is the function's first start", ready.Milliseconds()),
-	}, nil
+	return []value{{
+		Value: float64(time.Since(p.began).Microseconds()) / 1e3,
+		Note:  fmt.Sprintf("up was ready after %d ms, the rest is the function's first start", ready.Milliseconds()),
+	}}, nil
 }

@@ -62,7 +62,7 @@ func TestScenariosAndConfigurationsFit(t *testing.T) {
 			t.Error(err)
 			continue
 		}
-		for _, v := range []values{{}, {Behaviors: behaviors(75)}} {
+		for _, v := range []values{{}, {Behaviors: behaviors(75)}, {Sites: sites(3), HTTP3: true}, {Objects: 1000}} {
 			if err := tmpl.Execute(&strings.Builder{}, v); err != nil {
 				t.Error(err)
 			}

@@ -23,8 +23,9 @@ const tick = 10 * time.Millisecond
 type process struct {
 	server     server
 	cmds       []*exec.Cmd
-	clear, tls string // addresses
-	host       string // the Host to ask for
+	clear, tls string   // addresses
+	host       string   // the Host to ask for
+	hosts      []string // all of them, when there are many
 	origin     string
 	logs       []string
 	began      time.Time // when the server was started

@@ -4,12 +4,9 @@ import (
 	"bytes"
 	"context"
 	"embed"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"os/user"
 	"path/filepath"
 	"slices"
@@ -38,27 +35,49 @@ type server struct {
 	start     func(ctx context.Context, b *bench, p *process, v values) error
 	// field and its values tell that an answer came from the cache, or did not.
 	field, hit, pass string
+	able             ability
 }
+
+// ability is what only some servers can do.
+type ability uint8
+
+const (
+	http3  ability = 1 << iota // speaks HTTP/3
+	cached                     // has a cache
+	onDisk                     // whose bodies are in files, so the memory of an object has no body in it
+)
 
 // values are what the templates in conf/ use.
 type values struct {
 	Dir, Origin, OriginPort, Clear, TLS, Inner, Body1k string
-	Behaviors                                          []string
+	Behaviors, Sites                                   []string
 	MaxConn                                            int
+	Objects                                            int // room in the cache; 0 for little
+	HTTP3                                              bool
 	profile                                            string
 }
+
+// CacheMB is room for the objects, head and bookkeeping included, with a good deal to spare.
+func (v values) CacheMB() int { return 256 + v.Objects*4/1000 }
+
+// NginxMB is room for the keys: a megabyte holds about 8,000 (its manual, proxy_cache_path).
+func (v values) NginxMB() int { return 8 + v.Objects/6500 }
+
+// HAProxyMB is room for the objects in HAProxy, which takes all of it when it starts: an object of 1 KiB and its head need
+// two blocks of 1 KiB.
+func (v values) HAProxyMB() int { return 16 + v.Objects/500 }
 
 // servers are all, Foregate first.
 func servers() []server {
 	return []server{
-		{name: "foregate-up", start: startUp, field: "X-Cache", hit: "Hit from cloudfront", pass: "Miss from cloudfront"},
-		{name: "foregate-serve", start: startServe, field: "X-Cache", hit: "Hit from cloudfront", pass: "Miss from cloudfront"},
-		{name: "nginx", pkg: "nginx-light", start: startNginx, field: "X-Cache", hit: "HIT", pass: "PASS"},
-		{name: "haproxy", pkg: "haproxy", start: startHAProxy, field: "X-Cache", hit: "HIT", pass: "MISS"},
-		{name: "varnish", pkg: "varnish", start: startVarnish, field: "X-Cache", hit: "HIT", pass: "MISS"},
+		{name: "foregate-up", start: startUp, field: "X-Cache", hit: "Hit from cloudfront", pass: "Miss from cloudfront", able: http3},
+		{name: "foregate-serve", start: startServe, field: "X-Cache", hit: "Hit from cloudfront", pass: "Miss from cloudfront", able: http3 | cached},
+		{name: "nginx", pkg: "nginx-light", start: startNginx, field: "X-Cache", hit: "HIT", pass: "PASS", able: cached | onDisk},
+		{name: "haproxy", pkg: "haproxy", start: startHAProxy, field: "X-Cache", hit: "HIT", pass: "MISS", able: cached},
+		{name: "varnish", pkg: "varnish", start: startVarnish, field: "X-Cache", hit: "HIT", pass: "MISS", able: cached},
 		{name: "h2o", pkg: "h2o", start: startH2O, field: "Server", hit: "h2o", pass: "h2o"},
-		{name: "trafficserver", pkg: "trafficserver", start: startATS, field: "Server", hit: "ATS", pass: "ATS"},
-		{name: "caddy", pkg: "caddy", start: startCaddy, field: "Server", hit: "Caddy", pass: "Caddy"},
+		{name: "trafficserver", pkg: "trafficserver", start: startATS, field: "Server", hit: "ATS", pass: "ATS", able: cached | onDisk},
+		{name: "caddy", pkg: "caddy", start: startCaddy, field: "Server", hit: "Caddy", pass: "Caddy", able: http3},
 	}
 }
 
@@ -87,7 +106,16 @@ func chooseServers(list string) ([]server, error) {
 // start starts a server for a scenario and waits until it listens.
 func (b *bench) start(ctx context.Context, srv server, s scenario) (*process, error) {
 	p := &process{server: srv, host: "localhost", origin: b.origin}
-	v := values{Dir: b.dir, Origin: b.origin, MaxConn: b.files/2 - 500, Behaviors: s.behaviors, Body1k: string(body.Make(body.Sizes["1k"]))}
+	v := values{
+		Dir: b.dir, Origin: b.origin, MaxConn: b.files - 1000, Behaviors: s.behaviors, Sites: sites(s.sites), HTTP3: s.protocol == quic3,
+		Body1k: string(body.Make(body.Sizes["1k"])),
+	}
+	if s.objects {
+		v.Objects = b.objects
+	}
+	for _, name := range v.Sites {
+		p.hosts = append(p.hosts, name+".bench.example")
+	}
 	if b.profile != "" {
 		v.profile = filepath.Join(b.profile, s.name+"-"+srv.name+".pprof")
 	}
@@ -103,6 +131,9 @@ func (b *bench) start(ctx context.Context, srv server, s scenario) (*process, er
 	if err := srv.start(ctx, b, p, v); err != nil {
 		p.stop()
 		return nil, err
+	}
+	if len(p.hosts) > 0 {
+		p.host = p.hosts[0]
 	}
 	for _, addr := range []string{p.clear, p.tls} {
 		if err := await(ctx, addr, 10*time.Second); err != nil {
@@ -147,6 +178,13 @@ func startNginx(_ context.Context, b *bench, p *process, v values) error {
 }
 
 func startHAProxy(_ context.Context, b *bench, p *process, v values) error {
+	var hosts strings.Builder
+	for _, name := range v.Sites {
+		fmt.Fprintf(&hosts, "%s.bench.example %s\n", name, name)
+	}
+	if err := os.WriteFile(b.dir+"/haproxy.map", []byte(hosts.String()), 0o644); err != nil {
+		return err
+	}
 	return b.simple(p, "haproxy.cfg", v, "haproxy", "-db", "-f", b.dir+"/haproxy.cfg")
 }
 
@@ -164,7 +202,7 @@ func startVarnish(_ context.Context, b *bench, p *process, v values) error {
 		return err
 	}
 	if err := b.simple(p, "varnish.vcl", v, "varnishd", "-F", "-j", "none", "-n", work,
-		"-a", "127.0.0.1:"+v.Clear, "-a", "127.0.0.1:"+v.Inner+",PROXY", "-f", b.dir+"/varnish.vcl", "-s", "malloc,256m",
+		"-a", "127.0.0.1:"+v.Clear, "-a", "127.0.0.1:"+v.Inner+",PROXY", "-f", b.dir+"/varnish.vcl", "-s", "malloc,"+strconv.Itoa(v.CacheMB())+"m",
 		"-p", "feature=+http2", "-p", "thread_pools=1", "-p", "thread_pool_min=400", "-p", "h2_max_concurrent_streams=256",
 		"-p", "timeout_idle=600", "-p", "listen_depth=4096"); err != nil {
 		return err
@@ -221,99 +259,4 @@ func chownAll(root, name string) error {
 		}
 		return os.Lchown(path, uid, gid)
 	})
-}
-
-// foregate starts the product and returns the line of JSON that up prints, or nil for other commands.
-func (b *bench) foregate(p *process, v values, args ...string) ([]byte, error) {
-	program, env := "foregate", []string(nil)
-	if v.profile != "" {
-		program, env = "profiled", []string{"FOREGATE_PROFILE=" + v.profile}
-	}
-	args = append([]string{"-c", "0", filepath.Join(b.bin, program)}, args...)
-	cmd := exec.Command("taskset", args...)
-	cmd.Env = append(append(os.Environ(), "HOME="+b.dir, "XDG_CONFIG_HOME="+b.dir+"/config"), env...)
-	log, err := os.Create(filepath.Join(b.dir, p.server.name+".log")) // as in `foregate up 2>log`
-	if err != nil {
-		return nil, err
-	}
-	defer log.Close()
-	cmd.Stderr = log
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	p.began = time.Now() // again for serve: making its state before is no part of its start
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	p.cmds = append(p.cmds, cmd)
-	if !slices.Contains(args, "up") {
-		return nil, nil
-	}
-	line := make([]byte, 0, 64<<10)
-	for !bytes.HasSuffix(line, []byte("\n")) {
-		if len(line) == cap(line) {
-			line = slices.Grow(line, cap(line))
-		}
-		n, err := out.Read(line[len(line):cap(line)])
-		line = line[:len(line)+n]
-		if err != nil {
-			text, _ := os.ReadFile(log.Name())
-			return nil, fmt.Errorf("read what up prints: %w\n%s%s", err, line, text)
-		}
-	}
-	return line, nil
-}
-
-// up is `foregate up` with the template of conf/.
-func (b *bench) up(p *process, v values, extra ...string) error {
-	path := filepath.Join(b.dir, "site.yaml")
-	if err := render("site.yaml", path, v); err != nil {
-		return err
-	}
-	args := append([]string{"up", "-o", "json", "--listen", p.clear, "--origin", "origin.bench.example=http://" + v.Origin}, extra...)
-	line, err := b.foregate(p, v, append(args, path)...)
-	if err != nil {
-		return err
-	}
-	p.tls = p.clear
-	p.host, err = hostOf(line, "AWS::CloudFront::Distribution")
-	return err
-}
-
-// hostOf finds the first host of an endpoint in the line that up prints.
-func hostOf(line []byte, typ string) (string, error) {
-	var ready struct {
-		Endpoints []struct {
-			Type  string   `json:"type"`
-			Hosts []string `json:"hosts"`
-		} `json:"endpoints"`
-	}
-	if err := json.Unmarshal(line, &ready); err != nil {
-		return "", fmt.Errorf("parse what up prints: %w", err)
-	}
-	for _, e := range ready.Endpoints {
-		if e.Type == typ && len(e.Hosts) > 0 {
-			return e.Hosts[0], nil
-		}
-	}
-	return "", errors.New("up prints no endpoint of type " + typ)
-}
-
-func startUp(_ context.Context, b *bench, p *process, v values) error { return b.up(p, v) }
-
-// startServe makes the state with up, and then serves it without a template.
-func startServe(_ context.Context, b *bench, p *process, v values) error {
-	data := filepath.Join(b.dir, "state")
-	if err := os.RemoveAll(data); err != nil {
-		return err
-	}
-	maker := v
-	maker.profile = ""
-	if err := b.up(p, maker, "--data", data); err != nil {
-		return err
-	}
-	p.stop()
-	_, err := b.foregate(p, v, "serve", "--listen", p.clear, "--data", data, "--origin", "origin.bench.example=http://"+v.Origin)
-	return err
 }

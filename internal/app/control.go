@@ -44,7 +44,7 @@ func (n *Node) openServices() error {
 	if err != nil {
 		return fmt.Errorf("find the configuration folder: %w", err)
 	}
-	env := &service.Env{Store: n.store, Now: time.Now, Account: n.opts.Account, Serving: n.Serving}
+	env := &service.Env{Store: n.store, Now: time.Now, Account: n.opts.Account, Serving: n.Serving, Quotas: n.opts.Quotas}
 	if env.Seed, err = seed(filepath.Join(config, "foregate")); err != nil {
 		return fmt.Errorf("open this machine's seed: %w", err)
 	}

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -9,12 +10,16 @@ import (
 	"unicode"
 
 	"github.com/spf13/cobra"
+
+	"github.com/foregate/foregate/internal/service"
 )
 
 // sourceFlags are the flags of the commands that load a source.
 type sourceFlags struct {
 	parameters, origins, buckets, functions []string
 	places                                  []string
+	quotas                                  []string
+	cacheMemory                             string
 	region, account, stackName              string
 	output                                  string
 }
@@ -29,7 +34,13 @@ func (f *sourceFlags) add(cmd *cobra.Command, outputs string) {
 	fl.StringArrayVar(&f.buckets, "bucket", nil, "fill an S3 bucket (its name or logical id) from a folder, `NAME=DIR`, repeatable")
 	fl.StringArrayVar(&f.functions, "function", nil, "code of a function whose package is not in the template, `LOGICALID=DIR`, repeatable")
 	fl.StringArrayVar(&f.places, "geoip", nil, "where viewers are: `FILE` in MaxMind's format, or ADDRESS=COUNTRY, such as 127.0.0.2=DE; repeatable")
+	fl.StringArrayVar(&f.quotas, "quota", nil, "a quota that AWS has raised for the account, `NAME=N`, repeatable; names: "+strings.Join(service.QuotaNames(), ", "))
 	fl.StringVarP(&f.output, "output", "o", "text", "output format: "+outputs)
+}
+
+// addCache adds the flag of the commands that serve.
+func (f *sourceFlags) addCache(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.cacheMemory, "cache-memory", fmt.Sprintf("%dMiB", defaultCache>>20), "`SIZE` of the memory that the cache of distributions may use, such as 512MiB or 8GiB")
 }
 
 func defaultRegion() string {
@@ -69,6 +80,14 @@ func (f *sourceFlags) options(formats ...string) (Options, error) {
 	for host, to := range o.Origins {
 		if u, err := url.Parse(to); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 			return o, usage("--origin %s=%s: want an http or https address behind the =", host, to)
+		}
+	}
+	if o.Quotas, err = quotas(f.quotas); err != nil {
+		return o, err
+	}
+	if f.cacheMemory != "" {
+		if o.CacheMemory, err = parseCacheMemory(f.cacheMemory); err != nil {
+			return o, err
 		}
 	}
 	if o.Buckets, err = folders("--bucket", "NAME=DIR", f.buckets); err != nil {

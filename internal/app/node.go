@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/x509"
@@ -34,8 +35,8 @@ import (
 	"github.com/foregate/foregate/internal/template/cloudformation"
 )
 
-// cacheBudget is how much memory the cache of distributions may use.
-const cacheBudget = 64 << 20
+// defaultCache is how much memory the cache of distributions may use.
+const defaultCache = 64 << 20
 
 // Options say what a Node is.
 type Options struct {
@@ -50,6 +51,10 @@ type Options struct {
 	Listen string
 	// Local is true for a node that nobody connects to: its certificates come from an authority of its own.
 	Local bool
+	// CacheMemory is what the cache of distributions may use, in bytes; 0 for the default.
+	CacheMemory int64
+	// Quotas are those that AWS has raised for the account, by service.QuotaNames.
+	Quotas map[string]int
 	// ProxyPassthrough opens the forward proxy to every host.
 	ProxyPassthrough bool
 	// Explanations turns on the header Foregate-Explain.
@@ -164,7 +169,7 @@ func (n *Node) openDataPlane() (err error) {
 	n.env = &compile.Env{
 		Region: n.opts.Region, Account: n.opts.Account, RootKeyID: n.opts.Root.id, RootSecret: n.opts.Root.secret,
 		Now: time.Now, Functions: n.functions, Origins: n.origins,
-		Sessions: iam.NewSessions(time.Now), Objects: n.objects.of, Cache: cache.New(cacheBudget),
+		Sessions: iam.NewSessions(time.Now), Objects: n.objects.of, Cache: cache.New(cmp.Or(n.opts.CacheMemory, defaultCache)),
 		Places:    n.places,
 		AccessLog: func(stage, line string) { n.opts.Log("access log of %s: %s", stage, line) },
 	}

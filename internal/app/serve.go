@@ -31,6 +31,7 @@ new, and kept in DIR/root-credentials, which the AWS CLI and SDKs read:
 		_ = cmd.Flags().MarkHidden(name) // they are about a source
 	}
 	cmd.Flags().StringVar(&listen, "listen", defaultListen, "`ADDR` of the listener; port 0 picks a free one")
+	f.addCache(cmd)
 	cmd.Flags().StringVar(&data, "data", "", "folder `DIR` of durable state; required")
 	return cmd
 }

@@ -42,6 +42,7 @@ func newUp(streams Streams) *cobra.Command {
 	}
 	f.add(cmd, "text or json")
 	cmd.Flags().StringVar(&f.listen, "listen", defaultListen, "one `ADDR` for HTTP/1.1, HTTP/2, TLS, proxy and AWS API; port 0 picks a free one")
+	f.addCache(cmd)
 	cmd.Flags().StringVar(&f.data, "data", "", "folder `DIR` of durable state (default: memory only)")
 	cmd.Flags().BoolVar(&f.watch, "watch", false, "reload when a source or a function's code changes")
 	cmd.Flags().BoolVar(&f.proxyPassthrough, "proxy-passthrough", false, "let the forward proxy reach hosts outside the stack")

@@ -27,6 +27,8 @@ type Env struct {
 	Serving func() uint64
 	// Seed makes secrets of template resources stable from run to run; it is a secret of this machine.
 	Seed []byte
+	// Quotas are those that differ from AWS's defaults, by QuotaNames.
+	Quotas map[string]int
 }
 
 // The alphabets of AWS's ids.

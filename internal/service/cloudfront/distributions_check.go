@@ -11,10 +11,12 @@ import (
 	"github.com/foregate/foregate/internal/awsapi/cloudfront"
 	"github.com/foregate/foregate/internal/diag"
 	"github.com/foregate/foregate/internal/resource"
+	"github.com/foregate/foregate/internal/service"
 	"github.com/foregate/foregate/internal/store"
 )
 
-// Quotas of a distribution (facts: cloudfront-dataplane 4).
+// Quotas of a distribution (facts: cloudfront-dataplane 4). AWS raises some on request; of these, --quota raises the number of
+// distributions.
 const (
 	maxBehaviors     = 75
 	maxOrigins       = 100
@@ -31,7 +33,7 @@ func indexed(path string, i int) string { return fmt.Sprintf("%s[%d]", path, i) 
 // the distribution's id when it exists already.
 func (s *Service) checkDistribution(ctx context.Context, c *cloudfront.DistributionConfig, self string) error {
 	r := s.env.Store.Read(ctx)
-	if self == "" && resource.Distributions.Len(r, global) >= maxDistributions {
+	if self == "" && resource.Distributions.Len(r, global) >= s.env.Quota(service.QuotaDistributions, maxDistributions) {
 		return refuse(cloudfront.ErrCodeTooManyDistributions, "DistributionConfig", "You have reached the maximum number of distributions for this AWS account.", diag.Finding{})
 	}
 	targets, err := checkOrigins(r, c)

@@ -12,6 +12,7 @@ import (
 	"github.com/foregate/foregate/internal/awsapi"
 	"github.com/foregate/foregate/internal/awsapi/cloudfront"
 	"github.com/foregate/foregate/internal/diag"
+	"github.com/foregate/foregate/internal/service"
 	"github.com/foregate/foregate/internal/store"
 )
 
@@ -135,6 +136,16 @@ func TestDistributionRefusals(t *testing.T) {
 			check(t, err, tt.want)
 		})
 	}
+}
+
+// AWS raises the number of distributions of an account on request, and --quota does.
+func TestDistributionQuota(t *testing.T) {
+	s := newService()
+	s.env.Quotas = map[string]int{service.QuotaDistributions: 1}
+	createSite(t, s)
+	another := fromJSON[cloudfront.DistributionConfig](t, with(t, distributionJSON, `"CallerReference":"r"`, `"CallerReference":"another"`))
+	_, err := s.CreateDistribution(t.Context(), &cloudfront.CreateDistributionInput{DistributionConfig: another})
+	check(t, err, refusal{code: "TooManyDistributions", status: 400, path: "DistributionConfig"})
 }
 
 func TestDistributionLife(t *testing.T) {
