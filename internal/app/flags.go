@@ -19,7 +19,7 @@ type sourceFlags struct {
 	parameters, origins, buckets, functions []string
 	places                                  []string
 	quotas                                  []string
-	cacheMemory                             string
+	cacheMemory, cacheDisk                  string
 	region, account, stackName              string
 	output                                  string
 }
@@ -41,6 +41,7 @@ func (f *sourceFlags) add(cmd *cobra.Command, outputs string) {
 // addCache adds the flag of the commands that serve.
 func (f *sourceFlags) addCache(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.cacheMemory, "cache-memory", fmt.Sprintf("%dMiB", defaultCache>>20), "`SIZE` of the memory that the cache of distributions may use, such as 512MiB or 8GiB")
+	cmd.Flags().StringVar(&f.cacheDisk, "cache-disk", "", "`SIZE` of what the cache may keep in the folder of --data, such as 100GiB (default a tenth of the file system, 64GiB at most)")
 }
 
 func defaultRegion() string {
@@ -86,7 +87,12 @@ func (f *sourceFlags) options(formats ...string) (Options, error) {
 		return o, err
 	}
 	if f.cacheMemory != "" {
-		if o.CacheMemory, err = parseCacheMemory(f.cacheMemory); err != nil {
+		if o.CacheMemory, err = parseSize("--cache-memory", f.cacheMemory); err != nil {
+			return o, err
+		}
+	}
+	if f.cacheDisk != "" {
+		if o.CacheDisk, err = parseSize("--cache-disk", f.cacheDisk); err != nil {
 			return o, err
 		}
 	}

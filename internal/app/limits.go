@@ -8,7 +8,7 @@ import (
 	"github.com/foregate/foregate/internal/service"
 )
 
-// sizeUnits are how --cache-memory may end; the longer ones stand first.
+// sizeUnits are how a size may end; the longer ones stand first.
 var sizeUnits = []struct {
 	suffix string
 	bytes  int64
@@ -17,8 +17,8 @@ var sizeUnits = []struct {
 // leastCache is the smallest cache: one object must find room in it (cache.Limit is a quarter).
 const leastCache = 1 << 20
 
-// parseCacheMemory reads a size such as 512MiB.
-func parseCacheMemory(text string) (int64, error) {
+// parseSize reads the size that a flag has, such as 512MiB.
+func parseSize(flag, text string) (int64, error) {
 	for _, u := range sizeUnits {
 		digits, ok := strings.CutSuffix(text, u.suffix)
 		if !ok {
@@ -30,7 +30,7 @@ func parseCacheMemory(text string) (int64, error) {
 		}
 		return n * u.bytes, nil
 	}
-	return 0, usage("--cache-memory %q: want a size such as 512MiB or 8GiB, at least 1MiB", text)
+	return 0, usage("%s %q: want a size such as 512MiB or 8GiB, at least 1MiB", flag, text)
 }
 
 // quotas reads NAME=N arguments: what AWS has raised for the account.

@@ -2,12 +2,12 @@ package app
 
 import "testing"
 
-func TestParseCacheMemory(t *testing.T) {
+func TestParseSize(t *testing.T) {
 	for text, want := range map[string]int64{
 		"1MiB": 1 << 20, "512MiB": 512 << 20, "8GiB": 8 << 30, "4096KiB": 4 << 20,
 		"": 0, "64": 0, "1MB": 0, "-1GiB": 0, "MiB": 0, "1KiB": 0, "9999999999999TiB": 0, "1.5GiB": 0, " 1GiB": 0,
 	} {
-		got, err := parseCacheMemory(text)
+		got, err := parseSize("--cache-memory", text)
 		if got != want || (err == nil) != (want > 0) {
 			t.Errorf("%q: %d, %v; want %d", text, got, err, want)
 		}

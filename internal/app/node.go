@@ -1,7 +1,6 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/x509"
@@ -35,9 +34,6 @@ import (
 	"github.com/foregate/foregate/internal/template/cloudformation"
 )
 
-// defaultCache is how much memory the cache of distributions may use.
-const defaultCache = 64 << 20
-
 // Options say what a Node is.
 type Options struct {
 	Region, Account string
@@ -53,6 +49,8 @@ type Options struct {
 	Local bool
 	// CacheMemory is what the cache of distributions may use, in bytes; 0 for the default.
 	CacheMemory int64
+	// CacheDisk is what it may keep in the data folder, in bytes; 0 for the default.
+	CacheDisk int64
 	// Quotas are those that AWS has raised for the account, by service.QuotaNames.
 	Quotas map[string]int
 	// ProxyPassthrough opens the forward proxy to every host.
@@ -79,6 +77,7 @@ type Node struct {
 	authority *ca.Authority
 	functions *lambda.Runtime
 	origins   *origin.Client
+	cache     *cache.Cache
 	front     *front.Front
 	api       message.Handler
 	env       *compile.Env
@@ -166,10 +165,13 @@ func (n *Node) openDataPlane() (err error) {
 	if err != nil {
 		return err
 	}
+	if err := n.openCache(); err != nil {
+		return fmt.Errorf("open the cache on disk: %w", err)
+	}
 	n.env = &compile.Env{
 		Region: n.opts.Region, Account: n.opts.Account, RootKeyID: n.opts.Root.id, RootSecret: n.opts.Root.secret,
 		Now: time.Now, Functions: n.functions, Origins: n.origins,
-		Sessions: iam.NewSessions(time.Now), Objects: n.objects.of, Cache: cache.New(cmp.Or(n.opts.CacheMemory, defaultCache)),
+		Sessions: iam.NewSessions(time.Now), Objects: n.objects.of, Cache: n.cache,
 		Places:    n.places,
 		AccessLog: func(stage, line string) { n.opts.Log("access log of %s: %s", stage, line) },
 	}
@@ -273,6 +275,9 @@ func (n *Node) Close() error {
 	}
 	if n.origins != nil {
 		n.origins.Close()
+	}
+	if n.cache != nil {
+		n.cache.Close()
 	}
 	if n.functions != nil {
 		err = errors.Join(err, n.functions.Close())

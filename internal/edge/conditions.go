@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"io"
 	"strconv"
 	"strings"
 
@@ -8,38 +9,137 @@ import (
 	"github.com/foregate/foregate/internal/message"
 )
 
-// applyConditions answers a viewer's conditional or range request from a stored object: 304, 206, 416, or the whole object
-// (rfc9110 13.2.2, 14; facts: cloudfront-dataplane 6).
-func (x *exchange) applyConditions(o *cache.Object) {
-	h := x.req.Header
-	if x.notModified(o) {
-		x.res.status, x.res.memory, x.res.length = 304, nil, 0
-		x.res.header = withoutContentFields(o.Header())
-		return
+// stored is where the body of an object comes from: memory, a file, or a stream that is being filled.
+type stored struct {
+	object *cache.Object
+	stream *cache.Stream
+}
+
+func (s stored) size() int64 {
+	if s.stream != nil {
+		return s.stream.Length()
 	}
-	value, ok := h.Lookup("Range")
-	if !ok || x.method != GET || o.Body == nil {
-		return
-	}
-	if cond, ok := h.Lookup("If-Range"); ok && !(o.ETag != "" && cond == o.ETag && !strings.HasPrefix(cond, "W/")) && cond != o.LastModified {
-		return
-	}
-	first, last, verdict := parseRange(value, int64(len(o.Body)))
-	switch verdict {
-	case rangeWhole:
-		return
-	case rangeUnsatisfiable:
-		x.res.status, x.res.memory, x.res.length = 416, nil, 0
-		x.res.header = append(withoutContentFields(o.Header()), message.Field{Name: "Content-Range", Value: "bytes */" + strconv.Itoa(len(o.Body))})
+	return s.object.Size()
+}
+
+// open returns a part of a body.
+func (s stored) open(p span) (io.ReadCloser, error) {
+	switch o := s.object; {
+	case s.stream != nil:
+		if r := s.stream.NewSection(p.first, p.length()); r != nil {
+			return r, nil
+		}
+		return nil, io.ErrUnexpectedEOF
+	case o.File != nil:
+		return o.File.Open(p.first, p.length())
 	default:
-		x.res.status, x.res.memory, x.res.length = 206, o.Body[first:last+1], last+1-first
-		x.res.header = append(o.Header(), message.Field{Name: "Content-Range",
-			Value: "bytes " + strconv.FormatInt(first, 10) + "-" + strconv.FormatInt(last, 10) + "/" + strconv.Itoa(len(o.Body))})
+		return message.NewBytes(o.Body[p.first : p.last+1]), nil
 	}
-	x.res.object = nil
-	if x.res.status == 206 {
-		x.res.object = o
+}
+
+// serveObject makes a stored object the answer, with the viewer's conditions and range applied. It returns false when the body
+// is lost: then nothing has changed.
+func (x *exchange) serveObject(o *cache.Object, xcache string) bool {
+	return x.serveStored(stored{object: o}, xcache)
+}
+
+func (x *exchange) serveStored(s stored, xcache string) bool {
+	o := s.object
+	before := x.res
+	x.res = result{
+		status: o.Status, origin: o.Status, length: s.size(),
+		xcache: xcache, age: true, object: o, timing: before.timing, self: o.Self,
 	}
+	part := rangeWhole
+	var spans []span
+	if o.Status == 200 && o.Result == "" && !x.nested {
+		if x.notModified(o) {
+			x.res.status, x.res.length = 304, 0
+			x.res.header = withoutContentFields(o.Header())
+			return true
+		}
+		spans, part = x.ranges(s)
+	}
+	ok := true
+	switch {
+	case part == rangeUnsatisfiable:
+		x.res.status, x.res.length, x.res.object = 416, 0, nil
+		x.res.header = append(withoutContentFields(o.Header()), message.Field{Name: "Content-Range", Value: "bytes */" + strconv.FormatInt(s.size(), 10)})
+	case x.method == HEAD || o.HeadOnly:
+	case part == rangePart:
+		ok = x.servePart(s, spans)
+	default:
+		ok = x.serveWhole(s)
+	}
+	if !ok {
+		x.res = before
+	}
+	return ok
+}
+
+// serveWhole does not allocate for a body in memory.
+func (x *exchange) serveWhole(s stored) bool {
+	o := s.object
+	if s.stream != nil {
+		r := s.stream.NewReader()
+		if r == nil {
+			return false
+		}
+		x.res.body = r
+		return true
+	}
+	if o.File == nil {
+		x.res.memory = o.Body
+		return true
+	}
+	body, err := o.File.Open(0, o.File.Size())
+	if err != nil {
+		return false
+	}
+	x.res.body = body
+	return true
+}
+
+// servePart makes the answer a 206 of one part, or of several.
+func (x *exchange) servePart(s stored, spans []span) bool {
+	size, header := s.size(), s.object.Header()
+	first, err := s.open(spans[0])
+	if err != nil {
+		return false
+	}
+	x.res.status = 206
+	if len(spans) == 1 {
+		x.res.body, x.res.length = first, spans[0].length()
+		x.res.header = append(header, message.Field{Name: "Content-Range", Value: spans[0].contentRange(size)})
+		return true
+	}
+	first.Close()
+	boundary := strings.Trim(x.id, "=")
+	x.res.body, x.res.length = newMultipart(spans, size, header.Get("Content-Type"), boundary, s.open)
+	header.Set("Content-Type", "multipart/byteranges; boundary="+boundary)
+	x.res.header = header
+	return true
+}
+
+// ranges reads the viewer's Range and If-Range (rfc9110 13.1.5, 14.2).
+func (x *exchange) ranges(s stored) ([]span, rangeVerdict) {
+	h := x.req.Header
+	value, ok := h.Lookup("Range")
+	if !ok || x.method != GET || s.size() < 0 {
+		return nil, rangeWhole
+	}
+	if cond, ok := h.Lookup("If-Range"); ok && !sameVersion(s.object, cond) {
+		return nil, rangeWhole
+	}
+	return parseRange(value, s.size())
+}
+
+// sameVersion evaluates If-Range: a strong ETag, or the date of Last-Modified to the byte.
+func sameVersion(o *cache.Object, cond string) bool {
+	if strings.HasPrefix(cond, `"`) {
+		return cond == o.ETag
+	}
+	return cond != "" && cond == o.LastModified
 }
 
 // notModified evaluates If-None-Match, or else If-Modified-Since.
@@ -86,61 +186,4 @@ func withoutContentFields(h message.Header) message.Header {
 		}
 	}
 	return out
-}
-
-type rangeVerdict uint8
-
-const (
-	rangeWhole rangeVerdict = iota
-	rangePart
-	rangeUnsatisfiable
-)
-
-// parseRange reads a Range of one part. Several parts, other units and what cannot be read give the whole object (rfc9110
-// 14.2; CloudFront would answer ascending parts with multipart/byteranges, which is not done here).
-func parseRange(value string, size int64) (first, last int64, v rangeVerdict) {
-	spec, ok := strings.CutPrefix(value, "bytes=")
-	if !ok || strings.Contains(spec, ",") {
-		return 0, 0, rangeWhole
-	}
-	from, to, ok := strings.Cut(strings.TrimSpace(spec), "-")
-	if !ok {
-		return 0, 0, rangeWhole
-	}
-	if from == "" {
-		n, ok := parseSize(to)
-		switch {
-		case !ok:
-			return 0, 0, rangeWhole
-		case n == 0 || size == 0:
-			return 0, 0, rangeUnsatisfiable
-		}
-		return max(size-n, 0), size - 1, rangePart
-	}
-	first, ok = parseSize(from)
-	last = size - 1
-	if ok && to != "" {
-		var n int64
-		if n, ok = parseSize(to); ok {
-			if n < first {
-				return 0, 0, rangeWhole
-			}
-			last = min(n, last)
-		}
-	}
-	switch {
-	case !ok:
-		return 0, 0, rangeWhole
-	case first >= size:
-		return 0, 0, rangeUnsatisfiable
-	}
-	return first, last, rangePart
-}
-
-func parseSize(s string) (int64, bool) {
-	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil || s[0] < '0' || s[0] > '9' {
-		return 0, false
-	}
-	return n, true
 }

@@ -2,6 +2,7 @@ package edge
 
 import (
 	"context"
+	"io"
 	"net/netip"
 	"time"
 
@@ -22,8 +23,16 @@ type Effects interface {
 	Lookup(key []byte) *cache.Object
 	// Join makes the caller the one who fetches key, or gives it the flight of the one who does.
 	Join(key []byte) (flight *cache.Flight, leader bool)
+	// Follow returns the flight of key that is open, or nil.
+	Follow(key []byte) *cache.Flight
+	// Epoch is what an object that is fetched from now on has as its Epoch.
+	Epoch() uint64
+	// NewStream makes a body that is stored while it is delivered.
+	NewStream(src io.ReadCloser, opts cache.StreamOptions) (*cache.Stream, *cache.Reader)
 	// Admit offers a complete object to the cache.
 	Admit(key []byte, o *cache.Object)
+	// Remove takes an object out of the cache whose body is lost.
+	Remove(key []byte)
 	// Fetch asks an origin. A failure to get an answer is a *FetchError; any other error counts as one of kind
 	// FetchProtocol. The request is the receiver's to change.
 	Fetch(ctx context.Context, r *FetchRequest) (*message.Response, error)

@@ -22,6 +22,8 @@ type Forward struct {
 	Headers, Cookies, Query Selector
 	// CloudFront are the CloudFront-* headers to add, with AWS's spelling, sorted.
 	CloudFront []string
+	// keyed stands at the end of each cache key: what the key is made of, as fingerprint gives it.
+	keyed [8]byte
 	// DropS3Response is true for the managed policies that do not forward response-content-* to S3 origins.
 	DropS3Response bool
 }
@@ -173,6 +175,7 @@ func CombinePolicies(c *CachePolicy, o *OriginRequestPolicy) (*Forward, TTLs) {
 	case allViewerID, allViewerExceptHostID, allViewerCloudFrontID, mediaTailorManifestsID:
 		f.DropS3Response = true
 	}
+	f.keyed = f.fingerprint()
 	return f, TTLs{seconds(c.MinTTL), seconds(c.DefaultTTL), seconds(c.MaxTTL)}
 }
 
@@ -197,6 +200,7 @@ func LegacyForward(v *ForwardedValues, compress bool) *Forward {
 			f.KeyQuery = newSelector(Selection{Whitelist, v.QueryStringCacheKeys}, queryNames)
 		}
 	}
+	f.keyed = f.fingerprint()
 	return f
 }
 

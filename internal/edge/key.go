@@ -1,65 +1,104 @@
 package edge
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/foregate/foregate/internal/message"
 )
 
-// appendKey writes the cache key of the request: distribution, method class, path, and what the cache policy names. Parts
-// end with bytes that no header or path can hold. It does not allocate when dst is large enough.
+// The first byte of a key is the class of the request: an answer to HEAD has no body, and OPTIONS is cached separately (facts:
+// cloudfront-dataplane 3).
+const (
+	classGET     = 'G'
+	classHEAD    = 'H'
+	classOPTIONS = 'O'
+)
+
+// appendKey writes the cache key of the request: class, distribution, path, and what the cache policy names. Two requests have
+// the same key only if they agree in all of that: behind each part stands its length, behind the values of a header how many
+// there are, and at the end what tells which parts there are (Forward.keyed), so that a key can be read back from its end in
+// one way only. It does not allocate when dst is large enough.
 func (x *exchange) appendKey(dst []byte) []byte {
 	f := x.behavior.Forward
-	dst = append(dst, x.plan.ID...)
-	if x.method == OPTIONS { // cached separately (facts: cloudfront-dataplane 3)
-		dst = append(dst, 0, 'O', 0)
-	} else {
-		dst = append(dst, 0, 'G', 0)
+	class := byte(classGET)
+	if x.method == OPTIONS {
+		class = classOPTIONS
 	}
-	dst = append(dst, x.req.Path...)
-	dst = append(dst, 0)
+	dst = append(dst, class)
+	dst = appendLength(append(dst, x.plan.ID...), len(x.plan.ID))
+	dst = appendLength(append(dst, x.req.Path...), len(x.req.Path))
+	from := len(dst)
 	dst = appendQuery(dst, x.req.Query, &f.KeyQuery, nil)
+	dst = appendLength(dst, len(dst)-from)
 	if f.Gzip || f.Brotli {
-		dst = append(dst, 0)
-		if n := x.encoding(); n != "identity" {
-			dst = append(dst, n...)
+		n := x.encoding()
+		if n == "identity" {
+			n = ""
 		}
+		dst = appendLength(append(dst, n...), len(n))
 	}
 	for _, name := range f.KeyHeaders {
-		dst = append(dst, 0)
 		dst = x.appendKeyHeader(dst, name)
 	}
 	if f.KeyCookies.Mode() != None {
-		dst = append(dst, 0)
+		from = len(dst)
 		dst, _ = appendCookies(dst, x.req.Header, &f.KeyCookies)
+		dst = appendLength(dst, len(dst)-from)
 	}
-	return dst
+	return append(dst, f.keyed[:]...)
 }
 
+// appendLength writes a length in four bytes.
+func appendLength(dst []byte, n int) []byte { return binary.BigEndian.AppendUint32(dst, uint32(n)) }
+
+// appendKeyHeader writes the values of a header, each with its length, and their number.
 func (x *exchange) appendKeyHeader(dst []byte, name string) []byte {
+	count := 0
 	switch {
 	case name == "host":
-		return append(dst, x.req.Host...)
+		dst, count = appendLength(append(dst, x.req.Host...), len(x.req.Host)), 1
 	case strings.HasPrefix(name, "cloudfront-"):
 		for _, known := range x.behavior.Forward.CloudFront {
 			if strings.EqualFold(known, name) {
 				v, _ := x.cloudFront(known)
-				return append(dst, v...)
+				dst, count = appendLength(append(dst, v...), len(v)), 1
 			}
 		}
-		return dst
 	case name == "accept-encoding" && (x.behavior.Forward.Gzip || x.behavior.Forward.Brotli):
-		return dst
-	}
-	h := x.req.Header
-	for i := range h {
-		if strings.EqualFold(h[i].Name, name) {
-			dst = append(dst, h[i].Value...)
-			dst = append(dst, 1)
+	default:
+		h := x.req.Header
+		for i := range h {
+			if message.SameName(h[i].Name, name) {
+				dst = appendLength(append(dst, h[i].Value...), len(h[i].Value))
+				count++
+			}
 		}
 	}
-	return dst
+	return appendLength(dst, count)
+}
+
+// fingerprint is what the layout of a key depends on, in eight bytes. A distribution whose policies change thus has other keys,
+// also for objects that are on disk.
+func (f *Forward) fingerprint() [8]byte {
+	h := sha256.New()
+	write := func(parts ...string) {
+		for _, p := range parts {
+			fmt.Fprintf(h, "%d:%s", len(p), p)
+		}
+		fmt.Fprint(h, ";")
+	}
+	write(f.KeyHeaders...)
+	for _, s := range [...]*Selector{&f.KeyQuery, &f.KeyCookies} {
+		write(string(s.Mode()))
+		write(s.names...)
+	}
+	write(strconv.FormatBool(f.Gzip), strconv.FormatBool(f.Brotli))
+	return [8]byte(h.Sum(nil))
 }
 
 // appendQuery writes the parameters that sel chooses, as received and in their order (facts: cloudfront-dataplane 5). drop,

@@ -2,6 +2,7 @@ package edge
 
 import (
 	"encoding/base64"
+	"io"
 	"math/rand/v2"
 	"net/netip"
 	"time"
@@ -43,3 +44,17 @@ func (l Local) Join(key []byte) (*cache.Flight, bool) { return l.Cache.Join(key)
 
 // Admit stores.
 func (l Local) Admit(key []byte, o *cache.Object) { l.Cache.Admit(key, o) }
+
+// Follow finds an open flight.
+func (l Local) Follow(key []byte) *cache.Flight { return l.Cache.Follow(key) }
+
+// Epoch asks the cache.
+func (l Local) Epoch() uint64 { return l.Cache.Epoch() }
+
+// NewStream makes a stream of the cache.
+func (l Local) NewStream(src io.ReadCloser, opts cache.StreamOptions) (*cache.Stream, *cache.Reader) {
+	return l.Cache.NewStream(src, opts)
+}
+
+// Remove removes.
+func (l Local) Remove(key []byte) { l.Cache.Remove(key) }

@@ -81,10 +81,9 @@ func (x *exchange) store(lifetime time.Duration) {
 		return
 	}
 	key, effects := append([]byte(nil), x.key...), x.svc.effects
-	if x.res.body == nil {
-		o.Body = x.res.memory
-		if o.Body == nil {
-			o.Body = []byte{}
+	if x.method == HEAD || x.res.body == nil {
+		if o.HeadOnly, o.Length = x.method == HEAD, x.res.length; !o.HeadOnly {
+			o.Body = append([]byte{}, x.res.memory...)
 		}
 		effects.Admit(key, o)
 		x.endFlight()
@@ -92,27 +91,24 @@ func (x *exchange) store(lifetime time.Duration) {
 	}
 	flight := x.flight
 	x.flight = nil
-	opts := cache.StreamOptions{Length: x.res.length, Limit: storeLimit, Complete: func(body []byte) {
-		whole := o.Renewed(o.Stored, o.Expires)
-		whole.Age, whole.Body = o.Age, body
-		effects.Admit(key, whole)
+	opts := cache.StreamOptions{Length: x.res.length, Keep: true, Complete: func(body []byte, file *cache.File) {
+		whole := *o
+		whole.Body, whole.File = body, file
+		effects.Admit(key, &whole)
 	}}
-	// CloudFront does not collapse what it has to ask for each time (facts: cloudfront-dataplane 6).
-	share := flight != nil && lifetime > 0 && x.res.length <= storeLimit
-	if share {
+	if flight != nil {
 		opts.Done = flight.Close
 	}
-	stream, reader := cache.NewStream(x.res.body, opts)
+	stream, reader := effects.NewStream(x.res.body, opts)
 	x.res.body = reader
-	if share {
+	// CloudFront does not collapse what it has to ask for each time (facts: cloudfront-dataplane 6), and nobody can follow
+	// what is not held.
+	if flight != nil && lifetime > 0 && stream.Shared() {
 		flight.Share(o, stream)
 	} else if flight != nil {
 		flight.Release()
 	}
 }
-
-// storeLimit is the largest body that is collected for the cache; the cache may refuse smaller ones.
-const storeLimit = 512 << 20
 
 // newObject makes an object without its body; nil for fields that may not be sent, with which the answer fails as well.
 func (x *exchange) newObject(lifetime time.Duration) *cache.Object {
@@ -121,7 +117,7 @@ func (x *exchange) newObject(lifetime time.Duration) *cache.Object {
 		Distribution: x.plan.ID, Target: x.target(), Status: x.res.status,
 		Stored: x.now, Expires: x.now.Add(lifetime),
 		StaleWhileRevalidate: c.staleWhileRevalidate, StaleIfError: c.staleIfError,
-		Age: c.age,
+		Age: c.age, Epoch: x.epoch,
 	}
 	h := x.res.header.Clone()
 	h.Del("Age")
@@ -184,18 +180,6 @@ func (x *exchange) target() string {
 		return strings.Clone(x.req.Path) // not the whole head of the request
 	}
 	return x.req.Path + "?" + string(q)
-}
-
-// InvalidationMatch returns what cache.Cache.Invalidate needs for one path of an invalidation: exact, query string included,
-// or a prefix when it ends with "*" (facts: cloudfront-dataplane 14).
-func InvalidationMatch(distribution, path string) func(*cache.Object) bool {
-	prefix, wild := strings.CutSuffix(path, "*")
-	return func(o *cache.Object) bool {
-		if o.Distribution != distribution {
-			return false
-		}
-		return o.Target == path || wild && strings.HasPrefix(o.Target, prefix)
-	}
 }
 
 // compressible lists the content types that CloudFront compresses (facts: cloudfront-dataplane 6, Compression).

@@ -29,20 +29,12 @@ func (x *exchange) lookup() (phase, Reason) {
 	}
 	x.key = x.appendKey(x.key[:0])
 	x.keyed = true
-	x.object = x.svc.effects.Lookup(x.key)
-	if o := x.object; o != nil && o.Usable(x.now) {
-		return x.hit(o, xcacheHit)
+	x.epoch = x.svc.effects.Epoch()
+	if next, reason, ok := x.fromCache(); ok {
+		return next, reason
 	}
-	if x.mayRevalidateLater() {
-		x.refreshLater()
-		x.serveObject(x.object, xcacheHit)
-		x.verdict = "hit"
-		return responseHeaders, ReasonStaleWhileRevalidate
-	}
-	if x.mayCollapse() {
-		if next, reason, ok := x.join(); ok {
-			return next, reason
-		}
+	if next, reason, ok := x.join(); ok {
+		return next, reason
 	}
 	x.verdict = "miss"
 	if x.object != nil {
@@ -51,51 +43,89 @@ func (x *exchange) lookup() (phase, Reason) {
 	return originRequest, ReasonMiss
 }
 
+// fromCache answers from a stored object. A HEAD takes what GET has left, or else what an earlier HEAD has.
+func (x *exchange) fromCache() (next phase, reason Reason, ok bool) {
+	x.object = x.svc.effects.Lookup(x.key)
+	if o := x.object; o != nil && o.Usable(x.now) {
+		if next, reason, ok = x.hit(o); ok {
+			return next, reason, true
+		}
+	}
+	if x.mayRevalidateLater() && x.serveObject(x.object, xcacheHit) {
+		x.refreshLater()
+		x.verdict = "hit"
+		return responseHeaders, ReasonStaleWhileRevalidate, true
+	}
+	if x.method != HEAD {
+		return 0, 0, false
+	}
+	x.key[0] = classHEAD
+	if o := x.svc.effects.Lookup(x.key); o != nil && o.Usable(x.now) {
+		return x.hit(o)
+	}
+	return 0, 0, false
+}
+
 // upgrades tells whether this is a WebSocket handshake, which goes to the origin past the cache (facts: cloudfront-dataplane
 // 13).
 func (x *exchange) upgrades() bool {
 	return x.viewer.Upgrade != nil && x.method == GET && strings.EqualFold(x.viewer.Header.Get("Upgrade"), "websocket")
 }
 
-// hit answers from a stored object.
-func (x *exchange) hit(o *cache.Object, xcache string) (phase, Reason) {
-	x.serveObject(o, xcache)
+// hit answers from a stored object. ok is false when its body is lost: then it is not stored any more.
+func (x *exchange) hit(o *cache.Object) (next phase, reason Reason, ok bool) {
+	if !x.serveObject(o, xcacheHit) {
+		x.svc.effects.Remove(x.key)
+		x.object = nil
+		return 0, 0, false
+	}
 	x.verdict = "hit"
 	switch {
 	case o.Result != "":
 		x.res.xcache = o.Result
-		return responseHeaders, ReasonHitError
+		return responseHeaders, ReasonHitError, true
 	case x.res.status == 304:
-		return responseHeaders, ReasonHitConditional
+		return responseHeaders, ReasonHitConditional, true
 	}
-	return responseHeaders, ReasonHit
+	return responseHeaders, ReasonHit, true
 }
 
 // mayCollapse tells whether this request may wait for one like it. CloudFront does not collapse when cookies are forwarded
-// (facts: cloudfront-dataplane 6); a HEAD or a part leaves nothing to share.
+// (facts: cloudfront-dataplane 6).
 func (x *exchange) mayCollapse() bool {
+	return x.method == GET && x.behavior.Forward.Cookies.Mode() == None
+}
+
+// mayLead tells whether others may wait for this request: a part or a 304 would leave them nothing.
+func (x *exchange) mayLead() bool {
 	h := x.req.Header
-	return x.method == GET && x.behavior.Forward.Cookies.Mode() == None &&
-		!h.Has("Range") && !h.Has("If-None-Match") && !h.Has("If-Modified-Since")
+	return !h.Has("Range") && !h.Has("If-None-Match") && !h.Has("If-Modified-Since")
 }
 
 // join waits for a fetch of the same object when there is one. ok is false when this request has to fetch.
 func (x *exchange) join() (next phase, reason Reason, ok bool) {
-	flight, leader := x.svc.effects.Join(x.key)
-	if leader {
-		x.flight = flight
+	if !x.mayCollapse() {
+		return 0, 0, false
+	}
+	var flight *cache.Flight
+	if x.mayLead() {
+		var leader bool
+		if flight, leader = x.svc.effects.Join(x.key); leader {
+			x.flight = flight
+			return 0, 0, false
+		}
+	} else if flight = x.svc.effects.Follow(x.key); flight == nil {
 		return 0, 0, false
 	}
 	message.Waiting(x.ctx)
-	o, body, err := flight.Wait(x.ctx)
+	o, stream, err := flight.Wait(x.ctx)
 	switch {
 	case err != nil:
 		x.fail(504, ReasonCanceled)
 		x.verdict = "deny"
 		return deliver, ReasonCanceled, true
-	case body != nil:
-		x.serveObject(o, xcacheHit)
-		x.res.memory, x.res.body, x.res.length, x.res.age = nil, body, body.Length(), o.Age > 0
+	case stream != nil && x.serveStored(stored{o, stream}, xcacheHit):
+		x.res.age = o.Age > 0
 		x.verdict = "hit"
 		if o.Result != "" {
 			x.res.xcache = o.Result
@@ -103,10 +133,10 @@ func (x *exchange) join() (next phase, reason Reason, ok bool) {
 		return responseHeaders, ReasonHitShared, true
 	}
 	// The leader had nothing to share, or it only confirmed what is stored.
+	x.epoch = x.svc.effects.Epoch()
 	x.object = x.svc.effects.Lookup(x.key)
 	if o := x.object; o != nil && o.Usable(x.svc.effects.Now()) {
-		next, reason = x.hit(o, xcacheHit)
-		return next, reason, true
+		return x.hit(o)
 	}
 	return 0, 0, false
 }
@@ -131,7 +161,7 @@ func (x *exchange) refreshLater() {
 	n := x.svc.newExchange(context.WithoutCancel(x.ctx), x.plan, &r)
 	n.viewer = x.viewer
 	n.viewer.Trace, n.viewer.Header = nil, x.viewer.Header.Clone() // the connection reuses the slice
-	n.behavior, n.object, n.keyed, n.nested, n.flight = x.behavior, x.object, true, true, flight
+	n.behavior, n.object, n.keyed, n.nested, n.flight, n.epoch = x.behavior, x.object, true, true, flight, x.epoch
 	n.key = append(n.key[:0], x.key...)
 	go func() {
 		n.run(originRequest, responseHeaders)

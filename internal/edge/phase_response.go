@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/foregate/foregate/internal/edge/cache"
 	"github.com/foregate/foregate/internal/message"
 	"github.com/foregate/foregate/internal/trace"
 )
@@ -125,6 +124,7 @@ func (x *exchange) revalidated(res *message.Response) (phase, Reason) {
 	c.age = age
 	lifetime, store := c.freshness(x.behavior.TTL)
 	n := o.Renewed(x.now, x.now.Add(lifetime))
+	n.Epoch = x.epoch
 	n.Age = age
 	store = setHead(n, header, x.now) && store
 	n.StaleWhileRevalidate, n.StaleIfError = c.staleWhileRevalidate, c.staleIfError
@@ -132,10 +132,13 @@ func (x *exchange) revalidated(res *message.Response) (phase, Reason) {
 		x.svc.effects.Admit(x.key, n)
 	}
 	x.endFlight()
-	t := x.res.timing
-	x.serveObject(n, xcacheRefresh)
-	x.res.timing = t
-	x.res.age = false
+	if !x.serveObject(n, xcacheRefresh) {
+		// Its body is lost: ask again, for all of it.
+		x.svc.effects.Remove(x.key)
+		x.object, x.res.header = nil, nil
+		return originRequest, ReasonLost
+	}
+	x.res.age = n.Age > 0
 	return responseHeaders, ReasonRevalidated
 }
 
@@ -185,10 +188,16 @@ func (x *exchange) stale(status int) bool {
 func (x *exchange) serveStale(status int) (phase, Reason) {
 	o := x.object
 	n := o.Renewed(o.Stored, o.Expires)
-	n.Age, n.Retry = o.Age, x.now.Add(x.errorMinTTL(status))
-	x.svc.effects.Admit(x.key, n)
+	n.Epoch, n.Age, n.Retry = x.epoch, o.Age, x.now.Add(x.errorMinTTL(status))
+	if !x.serveObject(n, xcacheRefresh) {
+		x.svc.effects.Remove(x.key)
+		x.fail(status, ReasonLost)
+		return errorPage, ReasonLost
+	}
+	if x.method == GET {
+		x.svc.effects.Admit(x.key, n)
+	}
 	x.endFlight()
-	x.serveObject(n, xcacheRefresh)
 	return responseHeaders, ReasonStale
 }
 
@@ -277,16 +286,4 @@ func (x *exchange) fetchPage(path string) result {
 	page.header, page.object = *n.fields(), nil
 	x.svc.release(n)
 	return page
-}
-
-// serveObject makes a stored object the answer, with the viewer's conditions and range applied.
-func (x *exchange) serveObject(o *cache.Object, xcache string) {
-	t := x.res.timing
-	x.res = result{
-		status: o.Status, origin: o.Status, memory: o.Body, length: int64(len(o.Body)),
-		xcache: xcache, age: true, object: o, timing: t, self: o.Self,
-	}
-	if o.Status == 200 && o.Result == "" && !x.nested {
-		x.applyConditions(o)
-	}
 }

@@ -120,8 +120,10 @@ type exchange struct {
 	// place is where the viewer is, once it was looked up.
 	place place
 
-	key     []byte
-	keyed   bool // key is built and this request may be answered from the cache
+	key   []byte
+	keyed bool // key is built and this request may be answered from the cache
+	// epoch is from before the cache was asked: an invalidation since then keeps out what this request admits.
+	epoch   uint64
 	object  *cache.Object
 	flight  *cache.Flight
 	fetched *fetchState

@@ -64,7 +64,9 @@ func TestGeoRestrictionWithErrorPage(t *testing.T) {
 	p.Geo = &GeoRestriction{Countries: []string{"US"}}
 	p.ErrorResponses = []ErrorResponse{{Status: 403, PagePath: "/sorry.html", ResponseCode: 404}}
 	w, s := placed(t, p, "192.0.2.2=US")
-	w.origin = func(r *FetchRequest) (*message.Response, error) { return message.Text(200, "text/plain", r.Request.Path), nil }
+	w.origin = func(r *FetchRequest) (*message.Response, error) {
+		return message.Text(200, "text/plain", r.Request.Path), nil
+	}
 	if got := ask(s, get("/x")); got.Status != 404 || got.body != "/sorry.html" {
 		t.Errorf("status %d, %q", got.Status, got.body)
 	}

@@ -47,6 +47,7 @@ const (
 	ReasonHitShared
 	ReasonStaleWhileRevalidate
 	ReasonMiss
+	ReasonLost
 	ReasonExpired
 	ReasonNotCached
 	ReasonMethodNotCached
@@ -120,6 +121,7 @@ var reasonTexts = [reasonCount]string{
 	ReasonHitShared:              "the same object is being fetched, so this request waits for it",
 	ReasonStaleWhileRevalidate:   "the object has expired; stale-while-revalidate lets it answer while it is fetched anew",
 	ReasonMiss:                   "the cache does not have the object",
+	ReasonLost:                   "the body of the object is not on disk any more, or not as it was written",
 	ReasonExpired:                "the object in the cache has expired, so the origin is asked whether it changed",
 	ReasonNotCached:              "this request is not answered from the cache",
 	ReasonMethodNotCached:        "answers to this method are not cached",

@@ -24,7 +24,7 @@ func TestBudget(t *testing.T) {
 	if n := c.Len(); n < 100 {
 		t.Errorf("%d objects kept", n)
 	}
-	c.Invalidate(func(*Object) bool { return true })
+	c.Invalidate("", []string{"*"})
 	if c.Used() != 0 || c.Len() != 0 {
 		t.Errorf("%d bytes, %d objects after invalidating all", c.Used(), c.Len())
 	}
@@ -67,8 +67,8 @@ func TestReplaceAndRemove(t *testing.T) {
 	c.Admit(key, &Object{Body: make([]byte, 100)})
 	used := c.Used()
 	c.Admit(key, &Object{Body: make([]byte, 300), Target: "/x"})
-	if c.Used() != used+200+2 || c.Len() != 1 || len(c.Lookup(key).Body) != 300 {
-		t.Errorf("%d bytes, want %d", c.Used(), used+202)
+	if c.Used() != used+192+16 || c.Len() != 1 || len(c.Lookup(key).Body) != 300 {
+		t.Errorf("%d bytes, want %d", c.Used(), used+208)
 	}
 	c.Remove(key)
 	if c.Used() != 0 || c.Lookup(key) != nil {
@@ -123,8 +123,8 @@ func TestStream(t *testing.T) {
 			src := &source{Reader: strings.NewReader(c.body)}
 			var stored []byte
 			done := 0
-			_, r := NewStream(src, StreamOptions{Length: c.length, Limit: c.limit,
-				Complete: func(b []byte) { stored = append([]byte{}, b...) }, Done: func() { done++ }})
+			_, r := New(4*c.limit).NewStream(src, StreamOptions{Length: c.length, Keep: true,
+				Complete: func(b []byte, _ *File) { stored = append([]byte{}, b...) }, Done: func() { done++ }})
 			got, err := io.ReadAll(r)
 			r.Close()
 			if (err != nil) != c.err || !c.err && string(got) != c.body {
@@ -141,7 +141,7 @@ func TestStream(t *testing.T) {
 func TestSharedBodyOutgrowsLimit(t *testing.T) {
 	body := strings.Repeat("x", 100)
 	stored := false
-	stream, a := NewStream(&source{Reader: strings.NewReader(body)}, StreamOptions{Length: -1, Limit: 50, Complete: func([]byte) { stored = true }})
+	stream, a := New(200).NewStream(&source{Reader: strings.NewReader(body)}, StreamOptions{Length: -1, Keep: true, Complete: func([]byte, *File) { stored = true }})
 	b := stream.NewReader()
 	if _, err := io.ReadFull(a, make([]byte, 80)); err != nil {
 		t.Fatal(err)
@@ -165,7 +165,7 @@ func TestLeaderLeaves(t *testing.T) {
 	if !leader {
 		t.Fatal("no leader")
 	}
-	stream, first := NewStream(&source{Reader: bytes.NewReader(body)}, StreamOptions{Length: int64(len(body)), Limit: 1 << 20, Done: flight.Close})
+	stream, first := c.NewStream(&source{Reader: bytes.NewReader(body)}, StreamOptions{Length: int64(len(body)), Keep: true, Done: flight.Close})
 	flight.Share(&Object{Status: 200}, stream)
 	// All join before one of them reads: whoever reads the body to its end closes the flight.
 	var followers [4]*Flight
@@ -177,11 +177,12 @@ func TestLeaderLeaves(t *testing.T) {
 	var wg sync.WaitGroup
 	for _, f := range followers {
 		wg.Go(func() {
-			_, r, err := f.Wait(context.Background())
-			if r == nil || err != nil {
+			_, s, err := f.Wait(context.Background())
+			if s == nil || err != nil {
 				t.Errorf("nothing shared: %v", err)
 				return
 			}
+			r := s.NewReader()
 			defer r.Close()
 			if got, err := io.ReadAll(r); !bytes.Equal(got, body) || err != nil {
 				t.Errorf("%d bytes, %v", len(got), err)
@@ -189,11 +190,8 @@ func TestLeaderLeaves(t *testing.T) {
 		})
 	}
 	_, _ = io.ReadFull(first, make([]byte, 100))
-	late, err := func() (*Reader, error) {
-		_, r, err := flight.Wait(context.Background())
-		return r, err
-	}()
-	if late == nil || err != nil {
+	late := stream.NewReader()
+	if late == nil {
 		t.Fatal("a late reader gets nothing")
 	}
 	first.Close()
@@ -207,7 +205,7 @@ func TestLeaderLeaves(t *testing.T) {
 func TestLastReaderLeaves(t *testing.T) {
 	src := &source{Reader: strings.NewReader("hello")}
 	stored := false
-	stream, r := NewStream(src, StreamOptions{Length: 5, Limit: 10, Complete: func([]byte) { stored = true }})
+	stream, r := New(40).NewStream(src, StreamOptions{Length: 5, Keep: true, Complete: func([]byte, *File) { stored = true }})
 	_, _ = r.Read(make([]byte, 2))
 	r.Close()
 	r.Close()

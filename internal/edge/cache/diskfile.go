@@ -1,0 +1,335 @@
+package cache
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+)
+
+// A file of a body has the body, then the CRC-32C of each of its blocks, then a trailer: the length of the body, the CRC-32C of
+// the table, and a magic number. A file that was cut off, or of which the machine lost a part, does not fit its trailer or its
+// table.
+const (
+	blockSize   = 64 << 10
+	trailerSize = 16
+	trailerMark = 0x46474231 // FGB1
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+var errCorrupt = errors.New("stored body does not fit its checksums")
+
+// stamp is what a file was like when its checksums were last known to be right.
+type stamp struct{ modified, size int64 }
+
+// File is the body of an object on disk.
+type File struct {
+	disk *disk
+	id   uint64
+	size int64
+	good atomic.Pointer[stamp]
+	// state is guarded by the disk.
+	state fileState
+}
+
+type fileState uint8
+
+const (
+	filePending fileState = iota // whole, but no entry refers to it yet
+	filePlaced
+	fileGone
+)
+
+func (d *disk) bodyPath(id uint64) string {
+	return filepath.Join(d.dir, "body", fmt.Sprintf("%016x", id))
+}
+
+func blocks(size int64) int64 { return (size + blockSize - 1) / blockSize }
+
+func fileSize(size int64) int64 { return size + 4*blocks(size) + trailerSize }
+
+// verifyAtOnce is the largest body that is checked whole before any of it is served; larger ones are checked block by block
+// while they are.
+const verifyAtOnce = 32 << 20
+
+// Open returns n bytes of the body from off on. When the file is not what was written, it is removed and Open fails; so the
+// caller can treat the object as missing.
+func (f *File) Open(off, n int64) (*Section, error) {
+	s, err := f.open(off, n)
+	if err != nil {
+		f.disk.discard(f)
+		return nil, fmt.Errorf("open stored body: %w", err)
+	}
+	return s, nil
+}
+
+func (f *File) open(off, n int64) (*Section, error) {
+	file, err := os.Open(f.disk.bodyPath(f.id))
+	if err != nil {
+		return nil, err
+	}
+	s := &Section{f: file, file: f, off: off, end: off + n}
+	if err := f.check(s); err != nil {
+		file.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// check finds out whether the file has changed since its checksums were right; if so, it reads them.
+func (f *File) check(s *Section) error {
+	info, err := s.f.Stat()
+	if err != nil {
+		return err
+	}
+	now := stamp{info.ModTime().UnixNano(), info.Size()}
+	if info.Size() != fileSize(f.size) {
+		return errCorrupt
+	}
+	if g := f.good.Load(); g != nil && *g == now {
+		return nil
+	}
+	if s.table, err = readTable(s.f, f.size); err != nil {
+		return err
+	}
+	if f.size > verifyAtOnce {
+		return nil
+	}
+	buf := make([]byte, blockSize)
+	for i := range blocks(f.size) {
+		if err := readBlock(s.f, f.size, i, s.table, buf); err != nil {
+			return err
+		}
+	}
+	s.table = nil
+	f.good.Store(&now)
+	return nil
+}
+
+func readTable(f *os.File, size int64) ([]byte, error) {
+	t := make([]byte, 4*blocks(size)+trailerSize)
+	if _, err := f.ReadAt(t, size); err != nil {
+		return nil, err
+	}
+	table, trailer := t[:len(t)-trailerSize], t[len(t)-trailerSize:]
+	if binary.LittleEndian.Uint64(trailer) != uint64(size) || binary.LittleEndian.Uint32(trailer[8:]) != crc32.Checksum(table, castagnoli) ||
+		binary.LittleEndian.Uint32(trailer[12:]) != trailerMark {
+		return nil, errCorrupt
+	}
+	return table, nil
+}
+
+// readBlock reads block i into buf and checks it.
+func readBlock(f *os.File, size, i int64, table, buf []byte) error {
+	b := buf[:min(blockSize, size-i*blockSize)]
+	if _, err := f.ReadAt(b, i*blockSize); err != nil {
+		return err
+	}
+	if binary.LittleEndian.Uint32(table[4*i:]) != crc32.Checksum(b, castagnoli) {
+		return errCorrupt
+	}
+	return nil
+}
+
+// readAll returns the whole body.
+func (f *File) readAll() ([]byte, error) {
+	s, err := f.Open(0, f.size)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	b := make([]byte, f.size)
+	_, err = io.ReadFull(s, b)
+	return b, err
+}
+
+// Section is a part of a stored body that is being read. It is for one goroutine.
+type Section struct {
+	f        *os.File
+	file     *File
+	off, end int64
+	// table has the checksums of a file that is not known to be right; block is the one that buf holds.
+	table []byte
+	buf   []byte
+	block int64
+}
+
+// Read implements io.Reader. What it returns has the right checksum.
+func (s *Section) Read(p []byte) (int, error) {
+	if s.off >= s.end {
+		return 0, io.EOF
+	}
+	p = p[:min(int64(len(p)), s.end-s.off)]
+	if s.table == nil {
+		n, err := s.f.ReadAt(p, s.off)
+		s.off += int64(n)
+		if n > 0 {
+			err = nil
+		} else if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		return n, err
+	}
+	i := s.off / blockSize
+	if s.buf == nil || s.block != i {
+		if s.buf == nil {
+			s.buf = make([]byte, blockSize)
+		}
+		s.block = i
+		if err := readBlock(s.f, s.file.size, i, s.table, s.buf); err != nil {
+			s.buf = nil
+			s.file.disk.discard(s.file)
+			return 0, err
+		}
+	}
+	n := copy(p, s.buf[s.off-i*blockSize:min(blockSize, s.file.size-i*blockSize)])
+	s.off += int64(n)
+	return n, nil
+}
+
+// WriteTo implements io.WriterTo. A file that is known to be right goes to a writer that reads files itself, so that the kernel
+// can send it without a copy.
+func (s *Section) WriteTo(w io.Writer) (written int64, err error) {
+	if to, ok := w.(io.ReaderFrom); ok && s.table == nil {
+		if _, err := s.f.Seek(s.off, io.SeekStart); err != nil {
+			return 0, err
+		}
+		written, err = to.ReadFrom(io.LimitReader(s.f, s.end-s.off))
+		s.off += written
+		return written, err
+	}
+	buf := make([]byte, blockSize)
+	for {
+		n, err := s.Read(buf)
+		if n > 0 {
+			m, err := w.Write(buf[:n])
+			written += int64(m)
+			if err != nil {
+				return written, err
+			}
+		}
+		if err == io.EOF {
+			return written, nil
+		}
+		if err != nil {
+			return written, err
+		}
+	}
+}
+
+// Close implements io.Closer.
+func (s *Section) Close() error { return s.f.Close() }
+
+// bodyWriter writes the file of a body. Its owner closes f.
+type bodyWriter struct {
+	disk     *disk
+	f        *os.File
+	id       uint64
+	size     int64
+	reserved int64
+	crc      uint32
+	table    []byte
+	gone     bool
+}
+
+// reserveStep is how much room a body of unknown length takes at a time.
+const reserveStep = 1 << 20
+
+// create begins a file for a body of about length bytes, -1 when unknown; nil when there is no room for it.
+func (d *disk) create(length int64) *bodyWriter {
+	w := &bodyWriter{disk: d}
+	if length >= 0 && !w.reserve(fileSize(length)) {
+		return nil
+	}
+	w.id = d.newID()
+	f, err := os.OpenFile(filepath.Join(d.dir, "tmp", fmt.Sprintf("%016x", w.id)), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		d.release(w.reserved)
+		return nil
+	}
+	w.f = f
+	return w
+}
+
+func (w *bodyWriter) reserve(total int64) bool {
+	for w.reserved < total {
+		n := max(total-w.reserved, reserveStep)
+		if w.reserved == 0 {
+			n = total
+		}
+		if !w.disk.reserve(n, w.reserved+n) {
+			return false
+		}
+		w.reserved += n
+	}
+	return true
+}
+
+// Write appends to the body.
+func (w *bodyWriter) Write(p []byte) (int, error) {
+	if !w.reserve(fileSize(w.size + int64(len(p)))) {
+		return 0, errNoRoom
+	}
+	if _, err := w.f.WriteAt(p, w.size); err != nil {
+		return 0, fmt.Errorf("write body to disk: %w", err)
+	}
+	for rest := p; len(rest) > 0; {
+		n := min(int64(len(rest)), blockSize-w.size%blockSize)
+		w.crc = crc32.Update(w.crc, castagnoli, rest[:n])
+		w.size += n
+		if w.size%blockSize == 0 {
+			w.table, w.crc = binary.LittleEndian.AppendUint32(w.table, w.crc), 0
+		}
+		rest = rest[n:]
+	}
+	return len(p), nil
+}
+
+// ReadAt reads what was written.
+func (w *bodyWriter) ReadAt(p []byte, off int64) (int, error) { return w.f.ReadAt(p, off) }
+
+// finish writes the trailer and puts the file in its place; nil when that fails. Nothing refers to the file yet.
+func (w *bodyWriter) finish() *File {
+	if w.size%blockSize != 0 {
+		w.table = binary.LittleEndian.AppendUint32(w.table, w.crc)
+	}
+	t := binary.LittleEndian.AppendUint64(w.table, uint64(w.size))
+	t = binary.LittleEndian.AppendUint32(t, crc32.Checksum(w.table, castagnoli))
+	t = binary.LittleEndian.AppendUint32(t, trailerMark)
+	if !w.reserve(fileSize(w.size)) {
+		w.abandon()
+		return nil
+	}
+	if _, err := w.f.WriteAt(t, w.size); err != nil {
+		w.abandon()
+		return nil
+	}
+	info, err := w.f.Stat()
+	if err != nil || os.Rename(w.f.Name(), w.disk.bodyPath(w.id)) != nil {
+		w.abandon()
+		return nil
+	}
+	w.gone = true
+	f := &File{disk: w.disk, id: w.id, size: w.size}
+	f.good.Store(&stamp{info.ModTime().UnixNano(), info.Size()})
+	w.disk.release(w.reserved - fileSize(w.size))
+	return f
+}
+
+// abandon removes the file.
+func (w *bodyWriter) abandon() {
+	if w.gone {
+		return
+	}
+	w.gone = true
+	os.Remove(w.f.Name())
+	w.disk.release(w.reserved)
+}
+
+// Size is the length of the body.
+func (f *File) Size() int64 { return f.size }
