@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/foregate/foregate/internal/clienthello"
 	"github.com/foregate/foregate/internal/diag"
 	"github.com/foregate/foregate/internal/explain"
 	"github.com/foregate/foregate/internal/function/lambda"
@@ -197,10 +199,26 @@ func (n *Node) requestTo(method, address string) (*message.Request, error) {
 		r.Path = "/"
 	}
 	if u.Scheme == "https" {
-		r.TLS = &message.TLS{ServerName: u.Hostname(), Version: tls.VersionTLS13, Cipher: tls.TLS_AES_128_GCM_SHA256}
+		r.TLS = &message.TLS{Version: tls.VersionTLS13, Cipher: tls.TLS_AES_128_GCM_SHA256}
 		r.TLS.ServerName, _, _ = strings.Cut(host, ":")
+		r.TLS.Hello = ownHello(r.TLS.ServerName)
 	}
 	return r, nil
+}
+
+// ownHello is the ClientHello of this program's own TLS client, whose fingerprints a request of explain has.
+func ownHello(name string) (hello *clienthello.Hello) {
+	client, server := net.Pipe()
+	go func() {
+		_ = tls.Client(client, &tls.Config{ServerName: name, NextProtos: []string{"http/1.1"}}).Handshake() // it is cut off below
+		client.Close()
+	}()
+	_ = tls.Server(server, &tls.Config{GetConfigForClient: func(chi *tls.ClientHelloInfo) (*tls.Config, error) {
+		hello = clienthello.Of(chi, false)
+		return nil, net.ErrClosed // that was all
+	}}).Handshake()
+	server.Close()
+	return hello
 }
 
 // addressed lists the logical ids that have an address.

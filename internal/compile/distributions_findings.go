@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/foregate/foregate/internal/diag"
@@ -73,29 +74,17 @@ func (d *distributionCompiler) twoCloudFronts(p *edge.Plan) {
 	}
 }
 
-// headerFindings tells of CloudFront-* headers that a behavior's policies ask for and that cannot be made here.
+// headerFindings tells of CloudFront-* headers that a behavior's policies ask for and of which nothing is known.
 func (d *distributionCompiler) headerFindings(b *edge.Behavior) {
 	if b.Forward == nil {
 		return
 	}
-	var places, missing []string
-	for _, name := range b.Forward.CloudFront {
-		switch {
-		case edge.Locates(name):
-			places = append(places, name)
-		case !edge.Computes(name):
-			missing = append(missing, name)
-		}
+	places := slices.DeleteFunc(slices.Clone(b.Forward.CloudFront), func(name string) bool { return !edge.Locates(name) })
+	if len(places) == 0 || d.env.Places != nil {
+		return
 	}
 	s := &b.Source
-	path := cmp.Or(s.OriginRequestPolicy, s.CachePolicy, s.ForwardedValues, s.Behavior)
-	if len(places) > 0 && d.env.Places == nil {
-		d.placeUnknown(path, "the origin does not get "+strings.Join(places, ", "))
-	}
-	if len(missing) > 0 {
-		d.report(diag.Finding{Code: diag.UnsupportedProperty, Severity: diag.Warning, Path: path,
-			Message: "the origin does not get " + strings.Join(missing, ", "), Because: []string{"they need a fingerprint of the handshake"}})
-	}
+	d.placeUnknown(cmp.Or(s.OriginRequestPolicy, s.CachePolicy, s.ForwardedValues, s.Behavior), "the origin does not get "+strings.Join(places, ", "))
 }
 
 // placeUnknown reports what happens for want of a database of addresses.

@@ -1,7 +1,7 @@
 package edge
 
 import (
-	"crypto/tls"
+	"iter"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -22,8 +22,8 @@ var cloudFrontSpelling = [...]string{
 	"CloudFront-Viewer-Postal-Code", "CloudFront-Viewer-Time-Zone", "CloudFront-Viewer-TLS",
 }
 
-// cloudFrontValue computes a CloudFront-* header of the viewer's request. ok is false for what needs the place of the viewer or
-// a fingerprint of the handshake.
+// cloudFrontValue computes a CloudFront-* header of the viewer's request. ok is false for what needs the place of the viewer, and
+// for what is about TLS when there is none (adding-cloudfront-headers: "HTTPS requests only").
 func cloudFrontValue(name string, r *message.Request) (value string, ok bool) {
 	switch name {
 	case "CloudFront-Forwarded-Proto":
@@ -34,8 +34,22 @@ func cloudFrontValue(name string, r *message.Request) (value string, ok bool) {
 		return viewerAddress(r.Client), r.Client.IsValid()
 	case "CloudFront-Viewer-TLS":
 		return viewerTLS(r.TLS), r.TLS != nil
+	case "CloudFront-Viewer-JA3-Fingerprint":
+		if r.TLS == nil || r.TLS.Hello == nil {
+			return "", false
+		}
+		return r.TLS.Hello.JA3(), true
+	case "CloudFront-Viewer-JA4-Fingerprint":
+		if r.TLS == nil || r.TLS.Hello == nil {
+			return "", false
+		}
+		return r.TLS.Hello.JA4(), true
 	case "CloudFront-Viewer-Header-Count":
-		return strconv.Itoa(len(r.Header) + 1), true
+		n := 0
+		for range viewerFields(r) {
+			n++
+		}
+		return strconv.Itoa(n), true
 	case "CloudFront-Viewer-Header-Order":
 		return headerOrder(r), true
 	}
@@ -57,13 +71,6 @@ func cloudFrontValue(name string, r *message.Request) (value string, ok bool) {
 	return "", false
 }
 
-// Computes tells whether a CloudFront-* header can be made without knowing where the viewer is and how its handshake went.
-func Computes(name string) bool {
-	r := message.Request{Client: netip.AddrPortFrom(netip.IPv4Unspecified(), 1), TLS: &message.TLS{}}
-	_, ok := cloudFrontValue(name, &r)
-	return ok
-}
-
 func boolText(b bool) string {
 	if b {
 		return "true"
@@ -81,12 +88,14 @@ func viewerTLS(t *message.TLS) string {
 	if t == nil {
 		return ""
 	}
-	version := strings.Replace(tls.VersionName(t.Version), "TLS ", "TLSv", 1)
 	handshake := "fullHandshake"
-	if t.Resumed {
+	switch {
+	case t.Reused:
+		handshake = "connectionReused"
+	case t.Resumed:
 		handshake = "sessionResumed"
 	}
-	return version + ":" + tls.CipherSuiteName(t.Cipher) + ":" + handshake
+	return protocolName(t.Version) + ":" + cipherName(t.Cipher) + ":" + handshake
 }
 
 // headerOrderLimit is where the list of names is cut (facts: cloudfront-dataplane 5).
@@ -94,13 +103,47 @@ const headerOrderLimit = 7680
 
 func headerOrder(r *message.Request) string {
 	var b strings.Builder
-	b.WriteString("Host")
-	for i := range r.Header {
-		b.WriteByte(':')
-		b.WriteString(r.Header[i].Name)
+	for name := range viewerFields(r) {
+		if b.Len()+1+len(name) > headerOrderLimit {
+			break
+		}
+		if b.Len() > 0 {
+			b.WriteByte(':')
+		}
+		b.WriteString(name)
 	}
-	s := b.String()
-	return s[:min(len(s), headerOrderLimit)]
+	return b.String()
+}
+
+// viewerFields are the names of the viewer's fields in their order: all lines of a head of HTTP/1. In HTTP/2 the host comes first, as
+// in a public copy of live headers; its names are in lower case, as on the wire.
+func viewerFields(r *message.Request) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		if r.Lines == "" {
+			host := "Host"
+			if r.Proto >= message.HTTP2 {
+				host = "host"
+			}
+			if !yield(host) {
+				return
+			}
+			for i := range r.Header {
+				if r.LengthAt == i+1 && !yield("content-length") || !yield(r.Header[i].Name) {
+					return
+				}
+			}
+			if r.LengthAt == len(r.Header)+1 {
+				yield("content-length")
+			}
+			return
+		}
+		for line := range strings.SplitSeq(r.Lines, "\r\n") {
+			name, _, ok := strings.Cut(line, ":")
+			if ok && !strings.EqualFold(name, "Foregate-Explain") && !yield(name) {
+				return
+			}
+		}
+	}
 }
 
 type viewerKinds uint8
@@ -158,14 +201,8 @@ func (x *exchange) addCloudFrontHeaders(h message.Header) message.Header {
 			h = append(h, message.Field{Name: name, Value: v})
 			continue
 		}
-		switch {
-		case x.hop == nil || name == "CloudFront-Viewer-TLS":
-		case Locates(name):
-			if !x.place.known {
-				x.hop.Fact(trace.PlaceUnknown, name, x.clientIP(), x.headerSource())
-			}
-		default:
-			x.hop.Fact(trace.Unsupported, name, "needs a fingerprint of the handshake; the header is not added", x.headerSource())
+		if x.hop != nil && Locates(name) && !x.place.known {
+			x.hop.Fact(trace.PlaceUnknown, name, x.clientIP(), x.headerSource())
 		}
 	}
 	return h

@@ -1,11 +1,13 @@
 package edge
 
 import (
+	"crypto/tls"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/foregate/foregate/internal/clienthello"
 	"github.com/foregate/foregate/internal/message"
 	"github.com/foregate/foregate/internal/trace"
 )
@@ -219,6 +221,38 @@ func TestCloudFrontHeaders(t *testing.T) {
 	} {
 		if v := got.Get(name); v != want {
 			t.Errorf("%s: %q, want %q", name, v, want)
+		}
+	}
+}
+
+// TestHandshakeHeaders: the headers about TLS, and about the head as the viewer sent it.
+func TestHandshakeHeaders(t *testing.T) {
+	all := []string{"CloudFront-Viewer-JA3-Fingerprint", "CloudFront-Viewer-JA4-Fingerprint", "CloudFront-Viewer-TLS", "CloudFront-Viewer-Header-Order", "CloudFront-Viewer-Header-Count"}
+	f, ttl := CombinePolicies(&CachePolicy{}, &OriginRequestPolicy{Headers: Selection{Whitelist, all}})
+	hello := &clienthello.Hello{Version: 769, Ciphers: []uint16{4, 5, 10, 9, 100, 98, 3, 6, 19, 18, 99}}
+	one := get("/", "B", "2", "A", "1")
+	one.Lines = "A: 1\r\nhOst: www.example.com\r\nConnection: keep-alive\r\nB: 2\r\nForegate-Explain: 1\r\n\r\n"
+	one.TLS = &message.TLS{Version: tls.VersionTLS12, Cipher: tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, Reused: true, Resumed: true, Hello: hello}
+	two := get("/", "a", "1", "b", "2")
+	two.Proto, two.LengthAt = message.HTTP2, 2
+	two.TLS = &message.TLS{Version: tls.VersionTLS13, Cipher: tls.TLS_CHACHA20_POLY1305_SHA256, Resumed: true}
+	long := get("/")
+	long.Lines = strings.Repeat("Abcdefghi: x\r\n", 1000)
+	const ja3 = "de350869b8c85de67a350c8d186f11e6"
+	for _, c := range []struct {
+		r    *message.Request
+		want [5]string
+	}{
+		{one, [5]string{ja3, hello.JA4(), "TLSv1.2:ECDHE-RSA-AES128-GCM-SHA256:connectionReused", "A:hOst:Connection:B", "4"}},
+		{two, [5]string{"", "", "TLSv1.3:TLS_CHACHA20_POLY1305_SHA256:sessionResumed", "host:a:content-length:b", "4"}},
+		{long, [5]string{"", "", "", strings.Repeat("Abcdefghi:", 767) + "Abcdefghi", "1000"}},
+		{get("/", "A", "1"), [5]string{"", "", "", "Host:A", "2"}},
+	} {
+		got := sentTo(t, f, ttl, c.r).Request.Header
+		for i, name := range all {
+			if v := got.Get(name); v != c.want[i] {
+				t.Errorf("%s: %q, want %q", name, v, c.want[i])
+			}
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/foregate/foregate/internal/clienthello"
 	"github.com/foregate/foregate/internal/http1"
 	"github.com/foregate/foregate/internal/http2"
 	"github.com/foregate/foregate/internal/message"
@@ -169,10 +170,12 @@ func (f *Front) speak(ctx context.Context, raw net.Conn, v *visit) {
 	h2 := first == sniffPreface
 	var tc *tls.Conn
 	if first == sniffTLS {
-		if tc = f.handshake(ctx, nc, v); tc == nil {
+		var hello *clienthello.Hello
+		if tc, hello = f.handshake(ctx, nc, v); tc == nil {
 			return
 		}
 		o.Scheme, o.TLS = "https", http1.TLSInfo(tc)
+		o.TLS.Hello = hello
 		o.TLS.ServerName, _ = stripLocalhost(Canonical(o.TLS.ServerName))
 		h2 = tc.ConnectionState().NegotiatedProtocol == "h2"
 		if v.connected == "" {
@@ -189,7 +192,19 @@ func (f *Front) speak(ctx context.Context, raw net.Conn, v *visit) {
 
 // run hands a connection to the engine of its protocol.
 func (f *Front) run(ctx context.Context, nc net.Conn, v *visit, o http1.Options, h2 bool) {
-	o.Handler = message.HandlerFunc(func(ctx context.Context, r *message.Request) *message.Response { return f.serve(ctx, v, r) })
+	serve := func(ctx context.Context, r *message.Request) *message.Response { return f.serve(ctx, v, r) }
+	o.Handler = message.HandlerFunc(serve)
+	if o.TLS != nil {
+		again := *o.TLS
+		again.Reused = true
+		var used atomic.Bool
+		o.Handler = message.HandlerFunc(func(ctx context.Context, r *message.Request) *message.Response {
+			if used.Load() || used.Swap(true) {
+				r.TLS = &again
+			}
+			return serve(ctx, r)
+		})
+	}
 	o.Reject, o.Drain = f.opts.Reject, f.drain
 	o.Report = func(err error) { f.opts.Log("%v", err) }
 	if h2 {
@@ -218,17 +233,18 @@ func (f *Front) served(name string) bool {
 }
 
 // handshake speaks TLS; nil means that it failed.
-func (f *Front) handshake(ctx context.Context, nc net.Conn, v *visit) *tls.Conn {
+func (f *Front) handshake(ctx context.Context, nc net.Conn, v *visit) (*tls.Conn, *clienthello.Hello) {
 	if v.tunnel {
 		nc = &tunnelled{nc, v.connected}
 	}
 	tc := tls.Server(nc, f.tls)
-	hctx, cancel := context.WithTimeout(ctx, f.opts.HandshakeTimeout)
+	var hello *clienthello.Hello
+	hctx, cancel := context.WithTimeout(context.WithValue(ctx, helloKey{}, &hello), f.opts.HandshakeTimeout)
 	defer cancel()
 	if err := tc.HandshakeContext(hctx); err != nil {
-		return nil
+		return nil, nil
 	}
-	return tc
+	return tc, hello
 }
 
 // What a connection begins with.

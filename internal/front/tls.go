@@ -3,15 +3,25 @@ package front
 import (
 	"crypto/tls"
 	"net"
+
+	"github.com/foregate/foregate/internal/clienthello"
 )
 
 // tlsConfig is the base of all handshakes over TCP. Its session tickets are valid for every host, since nothing about a
 // client is kept in them; crypto/tls makes a new key for them each day, and takes those of the last seven.
 func (f *Front) tlsConfig() *tls.Config {
 	cfg := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}, GetCertificate: f.certificate}
-	cfg.GetConfigForClient = func(chi *tls.ClientHelloInfo) (*tls.Config, error) { return f.configFor(chi), nil }
+	cfg.GetConfigForClient = func(chi *tls.ClientHelloInfo) (*tls.Config, error) {
+		if hello, ok := chi.Context().Value(helloKey{}).(**clienthello.Hello); ok {
+			*hello = clienthello.Of(chi, false)
+		}
+		return f.configFor(chi), nil
+	}
 	return cfg
 }
+
+// helloKey is the key in the context of a handshake for where its ClientHello goes.
+type helloKey struct{}
 
 // refusal ends handshakes for names that nobody has here with handshake_failure, not with crypto/tls's unrecognized_name:
 // CloudFront drops a connection whose name leads to no distribution (cnames-https-dedicated-ip-or-sni). With which alert is

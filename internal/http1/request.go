@@ -16,6 +16,7 @@ type requestHead struct {
 	scheme   string // of an absolute-form target, else ""
 	proto    message.Proto
 	fields   message.Header
+	lines    string
 	framing
 }
 
@@ -29,7 +30,8 @@ func (p *requestHead) parse(head, scheme string, maxFields int) *Error {
 	if err != nil {
 		return err
 	}
-	h, why := parseFields(head[nl+1:], p.fields[:0], maxFields)
+	p.lines = head[nl+1:]
+	h, why := parseFields(p.lines, p.fields[:0], maxFields)
 	if why == tooManyFields {
 		return &Error{Kind: HeadTooBig, Reason: why}
 	}

@@ -308,7 +308,7 @@ func (c *serverConn) exchange(ctx context.Context) bool {
 	c.fields = append(c.fields[:0], p.fields...)
 	*r = message.Request{
 		Method: p.method, Scheme: c.o.Scheme, Host: p.host, Path: p.path, Query: p.query, HasQuery: p.hasQuery,
-		Proto: p.proto, Header: c.fields, Client: c.o.Client, TLS: c.o.TLS, Room: &c.room,
+		Proto: p.proto, Header: c.fields, Lines: p.lines, Client: c.o.Client, TLS: c.o.TLS, Room: &c.room,
 	}
 	if (p.hasBody() || p.wantsUpgrade() || p.method == "CONNECT") && c.flush() != nil {
 		return false

@@ -27,6 +27,7 @@ type head struct {
 	host                            string
 	hosts                           int
 	length                          int64 // of content-length, -1 without one
+	lengthAt                        int   // as message.Request.LengthAt
 	expect                          string
 	hasExpect                       bool
 	crumbs                          int
@@ -119,7 +120,7 @@ func (h *head) addRegular(f hpack.HeaderField) {
 		if !ok || h.length >= 0 {
 			h.bad = "invalid or repeated content-length"
 		}
-		h.length, keep = n, false
+		h.length, h.lengthAt, keep = n, len(h.fields)+1, false
 	case "expect":
 		h.expect, h.hasExpect = f.Value, true
 	case "cookie":
@@ -231,7 +232,7 @@ func (h *head) joinCookies() {
 func (h *head) request(r *message.Request, o *Options) {
 	*r = message.Request{
 		Method: h.method, Scheme: o.Scheme, Host: http1.TrimPort(h.authority, o.Scheme), Proto: message.HTTP2,
-		Client: o.Client, TLS: o.TLS,
+		Client: o.Client, TLS: o.TLS, LengthAt: h.lengthAt,
 	}
 	r.Path, r.Query, r.HasQuery = strings.Cut(h.path, "?")
 }

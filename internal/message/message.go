@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/foregate/foregate/internal/clienthello"
 	"github.com/foregate/foregate/internal/trace"
 )
 
@@ -144,6 +145,10 @@ type TLS struct {
 	Version    uint16 // crypto/tls version number
 	Cipher     uint16 // crypto/tls cipher suite number
 	Resumed    bool
+	// Reused is set for requests behind the first one of a connection.
+	Reused bool
+	// Hello is what the client began the handshake with; nil where it is not known.
+	Hello *clienthello.Hello
 }
 
 // Request is a request on its way through the engines. The receiver of a request may change it, fields included; a sender
@@ -166,6 +171,10 @@ type Request struct {
 	// Header has all fields but Host and those that frame the message (Content-Length, Transfer-Encoding, Connection
 	// and the fields that it names, unless they ask for an upgrade); ContentLength speaks for them.
 	Header Header
+	// Lines are the field lines of a head of HTTP/1 as they came, with those that Header leaves out; "" in other protocols.
+	Lines string
+	// LengthAt is 1 and the number of fields before the content-length of a head of HTTP/2 or 3, 0 without one.
+	LengthAt int
 	// Body is nil when there is none. ContentLength is -1 when a body's length is not known in advance.
 	Body          io.Reader
 	ContentLength int64
