@@ -53,6 +53,7 @@ func TestScripts(t *testing.T) {
 		Dir: filepath.Join("..", "..", "testdata", "script"),
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("EXAMPLES", examples)
+			env.Setenv("WIRE", filepath.Join(filepath.Dir(examples), "testdata", "wire"))
 			env.Setenv("XDG_CONFIG_HOME", config)
 			env.Setenv("HOME", env.WorkDir)
 			for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} {
@@ -68,6 +69,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"up": cmdUp, "down": cmdDown, "request": cmdRequest, "status": cmdStatus, "finding": cmdFinding,
 			"step": cmdStep, "explained": cmdExplained, "explanation": cmdExplanation, "log": cmdLog, "npm": cmdNPM, "mmdb": cmdMMDB,
+			"origin": cmdOrigin, "seen": cmdSeen, "raw": cmdRaw, "refused": cmdRefused, "h2": cmdH2,
 		},
 	})
 }

@@ -39,7 +39,7 @@ type ClientConn struct {
 	used    bool
 	got     bool
 	upload  *upload
-	started atomic.Bool // something of the request body was read
+	started atomic.Bool // the request body has been read from, or is about to be
 	waiting atomic.Int32
 	nudging sync.Mutex
 }

@@ -5,7 +5,6 @@ import (
 	"io"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/foregate/foregate/internal/message"
@@ -101,20 +100,22 @@ func appendBody(out []byte, body io.Reader, n int) ([]byte, error) {
 // begins when the body is out.
 func (c *ClientConn) startUpload(out []byte, body io.Reader, length int64) {
 	c.armRead(0)
+	c.started.Store(true)
 	u := &upload{done: make(chan struct{})}
 	c.upload = u
 	s := &sender{w: &c.wire, out: out, timeout: c.o.WriteTimeout}
-	from := io.Reader(&counted{r: body, started: &c.started})
-	if b, ok := body.(Buffered); ok {
-		from = readyBody{from, b}
-	}
 	timeout := c.o.ReadTimeout
 	go func() {
 		defer close(u.done)
-		if length < 0 {
-			s.chunked(from)
-		} else {
-			s.knownLength(from, length)
+		first := getBuffer(smallSize)
+		defer putBuffer(first)
+		switch n, err := body.Read(first); {
+		case n == 0 && err != nil && err != io.EOF:
+			s.broken = err
+		case length < 0:
+			s.chunked(begunBody{io.MultiReader(bytes.NewReader(first[:n]), body)})
+		default:
+			s.knownLength(begunBody{io.MultiReader(bytes.NewReader(first[:n]), body)}, length)
 		}
 		putBuffer(s.out)
 		u.ok = s.broken == nil && s.failed == nil
@@ -161,17 +162,9 @@ func ready(r io.Reader, n int64) bool {
 	return false
 }
 
-type counted struct {
-	r       io.Reader
-	started *atomic.Bool
-}
+// begunBody is a body of which something is here. A head waits for that: a body that breaks the protocol at once has sent
+// nothing then.
+type begunBody struct{ io.Reader }
 
-func (c *counted) Read(p []byte) (int, error) {
-	c.started.Store(true)
-	return c.r.Read(p)
-}
-
-type readyBody struct {
-	io.Reader
-	Buffered
-}
+// Buffered says what makes the sender read before it writes.
+func (begunBody) Buffered() int { return 1 }

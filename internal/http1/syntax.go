@@ -213,6 +213,9 @@ func (f *framing) split(h message.Header) (out message.Header, why string) {
 			}
 		case 6:
 			if strings.EqualFold(x.Name, "Expect") {
+				if f.hasExpect {
+					x.Value = f.expect + ", " + x.Value // a list, which no expectation known here is
+				}
 				f.expect, f.hasExpect = x.Value, true
 			}
 		case 7:
