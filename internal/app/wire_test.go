@@ -28,8 +28,8 @@ import (
 //	                         first answer, and so on; the last one stays. Without any it answers "ok".
 //	seen [-closed] NAME      prints the requests that it has seen since the last time; with !, there must be none. -closed waits
 //	                         until the other side has closed all connections, as it does after down
-//	raw [-n N] FILE [HOST]   sends bytes on a connection of its own, over TLS when HOST is given, and prints what comes back,
-//	                         up to the end of the connection or of N answers
+//	raw [-n N] [-head] FILE [HOST]   sends bytes on a connection of its own, over TLS when HOST is given, and prints what comes back,
+//	                         up to the end of the connection or of N answers. -head says that the first request is a HEAD
 //	refused FILE NAME...     sends each message of a file on its own connection: it must get one 400 and a close, and the
 //	                         named origins must see nothing. "=== name: 505" asks for another status
 //	h2 FILE HOST             sends one stream of HTTP/2; the file has fields, an empty line, the body
@@ -215,17 +215,27 @@ func cmdRaw(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(err)
 		answers, args = n, args[2:]
 	}
+	first := http.MethodGet
+	if args[0] == "-head" {
+		first, args = http.MethodHead, args[1:]
+	}
 	host := ""
 	if len(args) > 1 {
 		host = args[1]
 	}
 	c := dialWire(ts, host)
 	defer c.Close()
-	show(ts.Stdout(), exchangeRaw(ts, c, unescape(ts, ts.ReadFile(args[0])), answers))
+	show(ts.Stdout(), exchangeRaw(ts, c, unescape(ts, ts.ReadFile(args[0])), expected{answers, first}))
 }
 
-// exchangeRaw sends bytes and reads until the connection ends or so many answers are here. What is no answer stands last.
-func exchangeRaw(ts *testscript.TestScript, c net.Conn, out []byte, answers int) (all [][]byte) {
+// expected says how many answers are to come, 0 for all, and to which method the first of them belongs.
+type expected struct {
+	answers int
+	first   string
+}
+
+// exchangeRaw sends bytes and reads until the connection ends or the expected answers are here. What is no answer stands last.
+func exchangeRaw(ts *testscript.TestScript, c net.Conn, out []byte, want expected) (all [][]byte) {
 	sent := make(chan struct{})
 	go func() {
 		defer close(sent)
@@ -234,8 +244,12 @@ func exchangeRaw(ts *testscript.TestScript, c net.Conn, out []byte, answers int)
 	var raw bytes.Buffer
 	in := bufio.NewReader(io.TeeReader(c, &raw))
 	taken := 0
-	for n := 0; answers == 0 || n < answers; n++ {
-		resp, err := http.ReadResponse(in, nil)
+	for n := 0; want.answers == 0 || n < want.answers; n++ {
+		r := &http.Request{Method: http.MethodGet}
+		if n == 0 && want.first != "" {
+			r.Method = want.first
+		}
+		resp, err := http.ReadResponse(in, r)
 		if err == nil {
 			_, err = io.Copy(io.Discard, resp.Body)
 		}
@@ -281,7 +295,7 @@ func cmdRefused(ts *testscript.TestScript, _ bool, args []string) {
 			status = text[m[4]:m[5]]
 		}
 		out := unescape(ts, strings.TrimPrefix(text[m[1]:end], "\n"))
-		got := exchangeRaw(ts, dialWire(ts, ""), out, 0)
+		got := exchangeRaw(ts, dialWire(ts, ""), out, expected{})
 		head, _, _ := strings.Cut(string(bytes.Join(got, nil)), "\r\n\r\n")
 		if len(got) != 1 || !strings.HasPrefix(head, "HTTP/1.1 "+status+" ") || !strings.Contains(head+"\r\n", "\r\nConnection: close\r\n") {
 			ts.Fatalf("%s: %q got %q, want one %s and a close", name, out, got, status)
