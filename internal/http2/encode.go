@@ -135,8 +135,41 @@ func (e *encoder) field(dst []byte, name, value string) []byte {
 	return dst
 }
 
+// pseudo writes a pseudo-header field of a request. What is in the static table is written as its index.
+func (e *encoder) pseudo(dst []byte, name, value string) []byte {
+	switch {
+	case name == ":method" && value == "GET":
+		return append(dst, 0x82)
+	case name == ":method" && value == "POST":
+		return append(dst, 0x83)
+	case name == ":path" && value == "/":
+		return append(dst, 0x84)
+	case name == ":scheme" && value == "http":
+		return append(dst, 0x86)
+	case name == ":scheme" && value == "https":
+		return append(dst, 0x87)
+	}
+	return e.field(dst, name, value)
+}
+
 // secret tells which fields may not enter a table that an attacker might probe (rfc7541 7.1.3).
-func secret(name string) bool { return len(name) == 10 && strings.EqualFold(name, "Set-Cookie") }
+func secret(name string) bool {
+	switch len(name) {
+	case 6:
+		return equalFold(name, "cookie")
+	case 10:
+		return equalFold(name, "set-cookie")
+	case 13:
+		return equalFold(name, "authorization")
+	case 19:
+		return equalFold(name, "proxy-authorization")
+	case 20:
+		return equalFold(name, "x-amz-security-token")
+	}
+	return false
+}
+
+func equalFold(a, b string) bool { return len(a) == len(b) && strings.EqualFold(a, b) }
 
 func (e *encoder) literal(dst []byte, pattern byte, bits int, name, value string) []byte {
 	e.scratch = e.scratch[:0]
@@ -176,9 +209,45 @@ func appendString(dst []byte, s string) []byte {
 	return append(appendInt(dst, 0, 7, uint64(len(s))), s...)
 }
 
-// staticName is the index of a name in the static table (rfc7541 appendix A), for names of responses; 0 for others.
+// staticName is the index of a name in the static table (rfc7541 appendix A); 0 when it is not there.
 func staticName(name []byte) int {
 	switch string(name) {
+	case ":authority":
+		return 1
+	case ":method":
+		return 2
+	case ":path":
+		return 4
+	case "accept-charset":
+		return 15
+	case "accept-encoding":
+		return 16
+	case "accept-language":
+		return 17
+	case "accept":
+		return 19
+	case "authorization":
+		return 23
+	case "cookie":
+		return 32
+	case "from":
+		return 37
+	case "if-match":
+		return 39
+	case "if-modified-since":
+		return 40
+	case "if-none-match":
+		return 41
+	case "if-range":
+		return 42
+	case "if-unmodified-since":
+		return 43
+	case "range":
+		return 50
+	case "referer":
+		return 51
+	case "user-agent":
+		return 58
 	case "accept-ranges":
 		return 18
 	case "access-control-allow-origin":
