@@ -210,6 +210,8 @@ func appendString(dst []byte, s string) []byte {
 }
 
 // staticName is the index of a name in the static table (rfc7541 appendix A); 0 when it is not there.
+//
+// budget: a table
 func staticName(name []byte) int {
 	switch string(name) {
 	case ":authority":
