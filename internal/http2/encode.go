@@ -180,7 +180,7 @@ func (e *encoder) literal(dst []byte, pattern byte, bits int, name, value string
 		}
 		e.scratch = append(e.scratch, c)
 	}
-	if i := staticName(e.scratch); i > 0 {
+	if i := staticNames[string(e.scratch)]; i > 0 {
 		dst = appendInt(dst, pattern, bits, uint64(i))
 	} else {
 		dst = appendString(append(dst, pattern), string(e.scratch))
@@ -209,97 +209,13 @@ func appendString(dst []byte, s string) []byte {
 	return append(appendInt(dst, 0, 7, uint64(len(s))), s...)
 }
 
-// staticName is the index of a name in the static table (rfc7541 appendix A); 0 when it is not there.
-//
-// budget: a table
-func staticName(name []byte) int {
-	switch string(name) {
-	case ":authority":
-		return 1
-	case ":method":
-		return 2
-	case ":path":
-		return 4
-	case "accept-charset":
-		return 15
-	case "accept-encoding":
-		return 16
-	case "accept-language":
-		return 17
-	case "accept":
-		return 19
-	case "authorization":
-		return 23
-	case "cookie":
-		return 32
-	case "from":
-		return 37
-	case "if-match":
-		return 39
-	case "if-modified-since":
-		return 40
-	case "if-none-match":
-		return 41
-	case "if-range":
-		return 42
-	case "if-unmodified-since":
-		return 43
-	case "range":
-		return 50
-	case "referer":
-		return 51
-	case "user-agent":
-		return 58
-	case "accept-ranges":
-		return 18
-	case "access-control-allow-origin":
-		return 20
-	case "age":
-		return 21
-	case "allow":
-		return 22
-	case "cache-control":
-		return 24
-	case "content-disposition":
-		return 25
-	case "content-encoding":
-		return 26
-	case "content-language":
-		return 27
-	case "content-length":
-		return 28
-	case "content-location":
-		return 29
-	case "content-range":
-		return 30
-	case "content-type":
-		return 31
-	case "date":
-		return 33
-	case "etag":
-		return 34
-	case "expires":
-		return 36
-	case "last-modified":
-		return 44
-	case "link":
-		return 45
-	case "location":
-		return 46
-	case "retry-after":
-		return 53
-	case "server":
-		return 54
-	case "set-cookie":
-		return 55
-	case "strict-transport-security":
-		return 56
-	case "vary":
-		return 59
-	case "via":
-		return 60
-	case "www-authenticate":
-		return 61
-	}
-	return 0
+// staticNames has the index of names in the static table (rfc7541 appendix A).
+var staticNames = map[string]int{
+	":authority": 1, ":method": 2, ":path": 4, "accept-charset": 15, "accept-encoding": 16, "accept-language": 17,
+	"accept-ranges": 18, "accept": 19, "access-control-allow-origin": 20, "age": 21, "allow": 22, "authorization": 23,
+	"cache-control": 24, "content-disposition": 25, "content-encoding": 26, "content-language": 27, "content-length": 28,
+	"content-location": 29, "content-range": 30, "content-type": 31, "cookie": 32, "date": 33, "etag": 34, "expires": 36,
+	"from": 37, "if-match": 39, "if-modified-since": 40, "if-none-match": 41, "if-range": 42, "if-unmodified-since": 43,
+	"last-modified": 44, "link": 45, "location": 46, "range": 50, "referer": 51, "retry-after": 53, "server": 54,
+	"set-cookie": 55, "strict-transport-security": 56, "user-agent": 58, "vary": 59, "via": 60, "www-authenticate": 61,
 }
