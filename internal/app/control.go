@@ -50,6 +50,7 @@ func (n *Node) openServices() error {
 	}
 	objects := func(name string) (bucket.Objects, error) { return n.objects.of(name, "") }
 	logService := logs.New(env)
+	n.edgeLogs = logService.Append
 	n.logs = func(l running.LogLine) {
 		logService.Append(n.opts.Region, "/aws/lambda/"+l.Function, l.Time.UTC().Format("2006/01/02")+"/[$LATEST]foregate", l.Time, l.Text)
 	}

@@ -20,8 +20,10 @@ import (
 	"github.com/foregate/foregate/internal/ca"
 	"github.com/foregate/foregate/internal/compile"
 	"github.com/foregate/foregate/internal/diag"
+	"github.com/foregate/foregate/internal/edge"
 	"github.com/foregate/foregate/internal/edge/cache"
 	"github.com/foregate/foregate/internal/front"
+	edgefunction "github.com/foregate/foregate/internal/function/cloudfront"
 	"github.com/foregate/foregate/internal/function/lambda"
 	"github.com/foregate/foregate/internal/geo"
 	"github.com/foregate/foregate/internal/iam"
@@ -83,6 +85,7 @@ type Node struct {
 	env       *compile.Env
 	explained *explanations
 	logs      func(lambda.LogLine)
+	edgeLogs  func(region, group, stream string, at time.Time, line string)
 	// places knows where viewers are, nil when nobody has said; stopPlaces ends the watch of its files.
 	places     *geo.Locator
 	stopPlaces context.CancelFunc
@@ -172,7 +175,8 @@ func (n *Node) openDataPlane() (err error) {
 		Region: n.opts.Region, Account: n.opts.Account, RootKeyID: n.opts.Root.id, RootSecret: n.opts.Root.secret,
 		Now: time.Now, Functions: n.functions, Origins: n.origins,
 		Sessions: iam.NewSessions(time.Now), Objects: n.objects.of, Cache: n.cache,
-		Places:    n.places,
+		Places:        n.places,
+		EdgeFunctions: &edgefunction.Cache{}, FunctionLog: n.edgeFunctionLog,
 		AccessLog: func(stage, line string) { n.opts.Log("access log of %s: %s", stage, line) },
 	}
 	n.explained = newExplanations()
@@ -283,6 +287,25 @@ func (n *Node) Close() error {
 		err = errors.Join(err, n.functions.Close())
 	}
 	return errors.Join(err, n.objects.close())
+}
+
+// edgeFunctionLog writes what a CloudFront Function left as AWS does, into /aws/cloudfront/function/NAME of us-east-1 (AWS's manual,
+// "Edge function logs"). An error is not part of AWS's log: there it is in the access log.
+func (n *Node) edgeFunctionLog(l *edge.FunctionLog) {
+	lines := append([]string{"START DistributionID: " + l.DistributionID}, l.Lines...)
+	if l.Failure != "" {
+		lines = append(lines, l.Failure)
+	}
+	at := l.Time.UTC()
+	stream := fmt.Sprintf("%d/%d/%d/foregate", at.Year(), at.Month(), at.Day())
+	for _, text := range append(lines, "END") {
+		n.edgeLogs("us-east-1", "/aws/cloudfront/function/"+l.Function, stream, at, l.RequestID+" "+text)
+	}
+	if n.opts.FunctionLog != nil {
+		for _, text := range lines[1:] {
+			n.opts.FunctionLog(lambda.LogLine{Function: l.Function, Time: at, Text: text})
+		}
+	}
 }
 
 func (n *Node) functionLog(l lambda.LogLine) {

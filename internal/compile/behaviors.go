@@ -129,20 +129,7 @@ func (d *distributionCompiler) functionsOf(rec *store.Record, out *edge.Behavior
 			}
 		}
 	}
-	if b.FunctionAssociations == nil {
-		return
-	}
-	for i, a := range b.FunctionAssociations.Items {
-		path := fmt.Sprintf("%s.FunctionAssociations[%d]", b.path, i)
-		arn := deref(a.FunctionARN)
-		assoc := &edge.FunctionAssociation{ARN: arn, Name: arn[strings.LastIndexByte(arn, '/')+1:], SourcePath: d.path(rec, path)}
-		if deref(a.EventType) == "viewer-request" {
-			out.ViewerRequestFunction = assoc
-		} else {
-			out.ViewerResponseFunction = assoc
-		}
-		d.behaviorNote(rec, out, path, "CloudFront Function "+assoc.Name, "requests pass as if the function did nothing")
-	}
+	d.edgeFunctionsOf(rec, out, b.path, b.FunctionAssociations)
 }
 
 // functionName takes the name out of a function's ARN.

@@ -67,6 +67,13 @@ func fetchError(err error) error {
 	return &edge.FetchError{Kind: kinds[origin.KindOf(err)], Err: err}
 }
 
+// LogFunction passes on what a CloudFront Function wrote.
+func (fx *edgeEffects) LogFunction(l *edge.FunctionLog) {
+	if fx.env.FunctionLog != nil {
+		fx.env.FunctionLog(l)
+	}
+}
+
 // InvokeLambda runs a Lambda@Edge function.
 func (fx *edgeEffects) InvokeLambda(ctx context.Context, inv *edge.LambdaInvocation) ([]byte, error) {
 	f, ok := inv.Association.Handle.(*function)

@@ -7,6 +7,7 @@ import (
 	"github.com/foregate/foregate/internal/edge"
 	"github.com/foregate/foregate/internal/edge/cache"
 	"github.com/foregate/foregate/internal/front"
+	"github.com/foregate/foregate/internal/function/cloudfront"
 	"github.com/foregate/foregate/internal/function/lambda"
 	"github.com/foregate/foregate/internal/gateway"
 	"github.com/foregate/foregate/internal/geo"
@@ -24,7 +25,10 @@ type Env struct {
 
 	Now       func() time.Time
 	Functions *lambda.Runtime
-	Origins   *origin.Client
+	// EdgeFunctions keeps compiled CloudFront Functions; FunctionLog takes what their calls write.
+	EdgeFunctions *cloudfront.Cache
+	FunctionLog   func(*edge.FunctionLog)
+	Origins       *origin.Client
 	// Sessions are the temporary credentials of roles: of functions, and of STS.
 	Sessions *iam.Sessions
 	// Objects returns where the objects of a bucket are; the same at every call.
@@ -49,6 +53,8 @@ type compiled struct {
 	directory iam.Directory
 	// functions, by ARN: without a qualifier, with a version, with an alias.
 	functions map[string]*function
+	// edgeFunctions are CloudFront Functions, by ARN.
+	edgeFunctions map[string]edgeFunction
 	// certificates, by ARN.
 	certificates map[string]*front.Certificate
 	buckets      *bucket.Service

@@ -75,6 +75,7 @@ const (
 	InvalidParameter                Code = "invalid-parameter"
 	RefusedByAWS                    Code = "refused-by-aws"
 	FunctionFailed                  Code = "function-failed"
+	FunctionSyntax                  Code = "function-syntax"
 	PermissionMissing               Code = "permission-missing"
 	UnknownHost                     Code = "unknown-host"
 	AccessDenied                    Code = "access-denied"

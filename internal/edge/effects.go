@@ -39,6 +39,8 @@ type Effects interface {
 	// InvokeLambda runs a Lambda@Edge function. The error is a *LambdaError for what the pages tell apart; any other
 	// one counts as of kind LambdaUnavailable.
 	InvokeLambda(ctx context.Context, inv *LambdaInvocation) ([]byte, error)
+	// LogFunction takes what a CloudFront Function left for its log. It must not wait.
+	LogFunction(l *FunctionLog)
 }
 
 // IDLength is the length of an X-Amz-Cf-Id.

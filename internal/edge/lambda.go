@@ -54,14 +54,10 @@ func (x *exchange) lambdaInvalid(a *LambdaAssociation, bad *invalidResult) Reaso
 	return ReasonFunctionInvalid
 }
 
-func (x *exchange) unsupportedFunction(f *FunctionAssociation) {
-	x.hop.Fact(trace.Unsupported, f.Name, "CloudFront Functions are not run", f.SourcePath)
-}
-
 // viewerRequest runs the viewer-request function, which may change the request or answer it.
 func (x *exchange) viewerRequest() (phase, Reason) {
 	if f := x.behavior.ViewerRequestFunction; f != nil {
-		x.unsupportedFunction(f)
+		return x.viewerRequestFunction(f)
 	}
 	a := x.behavior.Lambda[ViewerRequest]
 	if a == nil {
@@ -85,6 +81,7 @@ func (x *exchange) viewerRequest() (phase, Reason) {
 			return deliver, x.lambdaInvalid(a, bad)
 		}
 		x.generated(r)
+		x.res.byViewerFunction = true
 		return responseHeaders, ReasonFunctionAnswered
 	}
 	if bad := checkRequest(ev, r, a.Event); bad != nil {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/foregate/foregate/internal/function/cloudfront"
 	"github.com/foregate/foregate/internal/message"
 )
 
@@ -177,23 +178,8 @@ func (e *lambdaEvent) response(status int, description string, h message.Header)
 	e.raw(`}`)
 }
 
-// invisibleToFunctions lists the headers that functions neither see nor may add (facts: edge-functions A).
-func invisibleToFunctions(name string) bool {
-	if hasPrefixFold(name, "X-Amz-Cf-") || hasPrefixFold(name, "X-Edge-") {
-		return true
-	}
-	for _, n := range [...]string{
-		"Connection", "Expect", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection", "Trailer", "Upgrade",
-		"X-Accel-Buffering", "X-Accel-Charset", "X-Accel-Limit-Rate", "X-Accel-Redirect", "X-Amzn-Auth", "X-Amzn-Cf-Billing",
-		"X-Amzn-Cf-Id", "X-Amzn-Cf-Xff", "X-Amzn-Errortype", "X-Amzn-Fle-Profile", "X-Amzn-Header-Count", "X-Amzn-Header-Order",
-		"X-Amzn-Lambda-Integration-Tag", "X-Amzn-RequestId", "X-Cache", "X-Forwarded-Proto", "X-Real-IP",
-	} {
-		if strings.EqualFold(n, name) {
-			return true
-		}
-	}
-	return false
-}
+// invisibleToFunctions tells of the headers that functions neither see nor may add (facts: edge-functions A).
+func invisibleToFunctions(name string) bool { return cloudfront.Hidden(name) }
 
 // readOnlyHeaders lists what a function may see and not touch (facts: edge-functions A).
 func readOnlyHeaders(event Event) []string {

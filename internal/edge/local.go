@@ -42,6 +42,9 @@ func (l Local) Lookup(key []byte) *cache.Object { return l.Cache.Lookup(key) }
 // Join joins or opens a flight.
 func (l Local) Join(key []byte) (*cache.Flight, bool) { return l.Cache.Join(key) }
 
+// LogFunction drops it.
+func (l Local) LogFunction(*FunctionLog) {}
+
 // Admit stores.
 func (l Local) Admit(key []byte, o *cache.Object) { l.Cache.Admit(key, o) }
 

@@ -26,15 +26,18 @@ const (
 
 // X-Cache values (facts: cloudfront-dataplane 6).
 const (
-	xcacheHit             = "Hit from cloudfront"
-	xcacheRefresh         = "RefreshHit from cloudfront"
-	xcacheMiss            = "Miss from cloudfront"
-	xcacheError           = "Error from cloudfront"
-	xcacheRedirect        = "Redirect from cloudfront"
-	xcacheLambda          = "LambdaGeneratedResponse from cloudfront"
-	xcacheLambdaInvalid   = "LambdaValidationError from cloudfront"
-	xcacheLambdaExecution = "LambdaExecutionError from cloudfront"
-	xcacheLambdaLimit     = "LambdaLimitExceeded from cloudfront"
+	xcacheHit               = "Hit from cloudfront"
+	xcacheRefresh           = "RefreshHit from cloudfront"
+	xcacheMiss              = "Miss from cloudfront"
+	xcacheError             = "Error from cloudfront"
+	xcacheRedirect          = "Redirect from cloudfront"
+	xcacheLambda            = "LambdaGeneratedResponse from cloudfront"
+	xcacheLambdaInvalid     = "LambdaValidationError from cloudfront"
+	xcacheLambdaExecution   = "LambdaExecutionError from cloudfront"
+	xcacheLambdaLimit       = "LambdaLimitExceeded from cloudfront"
+	xcacheFunction          = "FunctionGeneratedResponse from cloudfront"
+	xcacheFunctionInvalid   = "FunctionValidationError from cloudfront"
+	xcacheFunctionExecution = "FunctionExecutionError from cloudfront"
 )
 
 // errorHTML is CloudFront's page, to the byte (facts: cloudfront-dataplane 9).

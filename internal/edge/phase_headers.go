@@ -296,17 +296,19 @@ func (x *exchange) sampled(rate float64) bool {
 	return float64(n%1_000_000)/10_000 < rate
 }
 
-// viewerResponse runs the viewer-response function, which never sees errors (facts: edge-functions A).
+// viewerResponse runs the viewer-response function, which never sees errors, custom error pages, and what a viewer-request
+// function has answered (facts: edge-functions A; AWS's manual, "CloudFront events that can trigger a Lambda@Edge function").
 func (x *exchange) viewerResponse() (phase, Reason) {
-	a := x.behavior.Lambda[ViewerResponse]
+	a, f := x.behavior.Lambda[ViewerResponse], x.behavior.ViewerResponseFunction
 	switch {
-	case x.behavior.ViewerResponseFunction != nil:
-		x.unsupportedFunction(x.behavior.ViewerResponseFunction)
-	case a == nil:
-	case x.res.self || x.res.status >= 400:
+	case a == nil && f == nil:
+		return deliver, ReasonNoFunction
+	case x.res.self || x.res.status >= 400 || x.res.origin >= 400:
 		return deliver, ReasonNotForErrors
-	default:
-		return deliver, x.runViewerResponse(a)
+	case x.res.byViewerFunction:
+		return deliver, ReasonNotForGenerated
+	case f != nil:
+		return deliver, x.viewerResponseFunction(f)
 	}
-	return deliver, ReasonNoFunction
+	return deliver, x.runViewerResponse(a)
 }

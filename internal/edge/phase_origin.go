@@ -54,6 +54,12 @@ func (x *exchange) originRequest() (phase, Reason) {
 
 // chooseOrigin returns the behavior's origin, or the one of its group whose turn it is.
 func (x *exchange) chooseOrigin() *Origin {
+	if p := x.picked; p != nil && p.update == nil {
+		if x.fetched.attempt >= len(p.origins) {
+			return nil
+		}
+		return x.chose(p.origins[x.fetched.attempt])
+	}
 	i := x.behavior.Origin
 	if g := x.behavior.Group; g >= 0 && g < len(x.plan.Groups) && i < 0 {
 		members := x.plan.Groups[g].Members
@@ -65,6 +71,14 @@ func (x *exchange) chooseOrigin() *Origin {
 		return nil
 	}
 	o := &x.plan.Origins[i]
+	// Of a group, only the primary origin is updated.
+	if x.picked != nil && x.fetched.attempt == 0 {
+		o = x.picked.updated(o, x.plan.ARN)
+	}
+	return x.chose(o)
+}
+
+func (x *exchange) chose(o *Origin) *Origin {
 	if x.hop != nil {
 		x.hop.Fact(trace.OriginChosen, o.ID, o.Domain, o.SourcePath)
 	}
@@ -84,6 +98,9 @@ func (x *exchange) buildFetch(origin *Origin) *FetchRequest {
 	req.Host = origin.Domain
 	if x.behavior.Forward.ForwardsHost() {
 		req.Host = r.Host
+	}
+	if origin.HostHeader != "" {
+		req.Host = origin.HostHeader
 	}
 	f := &FetchRequest{
 		DistributionID: x.plan.ID, DistributionARN: x.plan.ARN, Attempts: 1, Request: req,
@@ -133,6 +150,12 @@ func (x *exchange) aim(f *FetchRequest, origin *Origin) {
 		f.SNI, f.VerifyNames = origin.Domain, []string{origin.Domain}
 		if host := hostOnly(f.Request.Host); host != origin.Domain {
 			f.SNI, f.VerifyNames = host, append(f.VerifyNames, host)
+		}
+		if origin.SNI != "" {
+			f.SNI, f.VerifyNames = origin.SNI, append(f.VerifyNames, origin.SNI)
+		}
+		if origin.CertificateNames != nil {
+			f.VerifyNames = origin.CertificateNames
 		}
 	}
 }
@@ -230,14 +253,17 @@ func (x *exchange) fetch() (phase, Reason) {
 // failsOver tells whether the group has another origin for this outcome; status 0 is a failed connection.
 func (x *exchange) failsOver(status int) bool {
 	b := x.behavior
-	if b.Origin >= 0 || b.Group < 0 || x.method&(GET|HEAD|OPTIONS) == 0 {
+	members, failoverOn := 0, []int(nil)
+	switch p := x.picked; {
+	case p != nil && p.update == nil:
+		members, failoverOn = len(p.origins), p.failoverOn
+	case b.Origin < 0 && b.Group >= 0:
+		members, failoverOn = len(x.plan.Groups[b.Group].Members), x.plan.Groups[b.Group].FailoverOn
+	}
+	if x.fetched.attempt+1 >= members || x.method&(GET|HEAD|OPTIONS) == 0 {
 		return false
 	}
-	g := &x.plan.Groups[b.Group]
-	if x.fetched.attempt+1 >= len(g.Members) {
-		return false
-	}
-	for _, c := range g.FailoverOn {
+	for _, c := range failoverOn {
 		if c == status {
 			return true
 		}

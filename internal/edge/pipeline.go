@@ -127,6 +127,8 @@ type exchange struct {
 	object  *cache.Object
 	flight  *cache.Flight
 	fetched *fetchState
+	// picked is what a CloudFront Function made of the origin, nil for nothing.
+	picked *pickedOrigin
 	// extraRoom is where response-headers puts what it adds; it is kept between requests, as key is.
 	extraRoom []message.Field
 
@@ -157,6 +159,8 @@ type result struct {
 	errorHeader message.Header
 	// self is true for answers that CloudFront makes itself.
 	self bool
+	// byViewerFunction is true for the response of a viewer-request function.
+	byViewerFunction bool
 	// timing has what Server-Timing reports.
 	timing timing
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/foregate/foregate/internal/edge/signed"
+	"github.com/foregate/foregate/internal/function/cloudfront"
 	"github.com/foregate/foregate/internal/message"
 )
 
@@ -63,7 +64,7 @@ type Behavior struct {
 	ResponseHeaders *ResponseHeadersPolicy
 	// Lambda has the Lambda@Edge functions by event; nil where there is none.
 	Lambda [NumEvents]*LambdaAssociation
-	// ViewerRequestFunction and ViewerResponseFunction are CloudFront Functions. Room: not run yet.
+	// ViewerRequestFunction and ViewerResponseFunction are CloudFront Functions; nil where there is none.
 	ViewerRequestFunction, ViewerResponseFunction *FunctionAssociation
 	// Signers are the keys of which requests need a signature, in the URL or in cookies; nil where everybody may come in.
 	Signers *signed.Keys
@@ -177,6 +178,10 @@ type Origin struct {
 	Region string
 	// ShieldRegion is "" without Origin Shield. Room: Foregate has one cache, so a shield changes nothing.
 	ShieldRegion string
+	// HostHeader, SNI and CertificateNames are what a CloudFront Function has set for one request: the Host to send, the name
+	// to ask TLS for, and the names for which the certificate may be valid. "" and nil leave it to the rules.
+	HostHeader, SNI  string
+	CertificateNames []string
 	// SourcePath is the origin in the source; PathSource its OriginPath.
 	SourcePath, PathSource string
 }
@@ -281,9 +286,12 @@ type LambdaAssociation struct {
 	SourcePath string
 }
 
-// FunctionAssociation is a CloudFront Function on a viewer event. Room for a later engine.
+// FunctionAssociation is a CloudFront Function on a viewer event.
 type FunctionAssociation struct {
-	ARN, Name  string
-	Handle     any
+	ARN, Name string
+	// Function is nil when the code does not compile; Missing says why then.
+	Function *cloudfront.Function
+	Missing  string
+	// SourcePath is the association in the source.
 	SourcePath string
 }

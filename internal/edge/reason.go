@@ -41,6 +41,7 @@ const (
 	ReasonFunctionFailed
 	ReasonFunctionThrottled
 	ReasonNotForErrors
+	ReasonNotForGenerated
 	ReasonHit
 	ReasonHitError
 	ReasonHitConditional
@@ -115,6 +116,7 @@ var reasonTexts = [reasonCount]string{
 	ReasonFunctionFailed:         "the function failed or cannot run",
 	ReasonFunctionThrottled:      "the function was throttled",
 	ReasonNotForErrors:           "viewer-response functions do not run for status 400 and above",
+	ReasonNotForGenerated:        "viewer-response functions do not run for what a viewer-request function answered",
 	ReasonHit:                    "a fresh object is in the cache",
 	ReasonHitError:               "an error of the origin is in the cache",
 	ReasonHitConditional:         "the viewer has the object that is in the cache",

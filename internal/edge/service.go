@@ -29,6 +29,8 @@ type Node struct {
 	Pop string
 	// Name is the host in Via, 32 hex digits and ".cloudfront.net".
 	Name string
+	// Address is the server's, Region that of the cache behind it, as cf.edgeLocation tells CloudFront Functions.
+	Address, Region string
 }
 
 // Options make a Service.
@@ -46,6 +48,12 @@ func NewService(o Options) *Service {
 	}
 	if o.Node.Name == "" {
 		o.Node.Name = "f0e6a7e0f0e6a7e0f0e6a7e0f0e6a7e0.cloudfront.net"
+	}
+	if o.Node.Address == "" {
+		o.Node.Address = "127.0.0.1"
+	}
+	if o.Node.Region == "" {
+		o.Node.Region = "eu-central-1" // where FRA's requests go
 	}
 	s := &Service{effects: o.Effects, node: o.Node, hosts: map[string]*Plan{}, table: table(),
 		headers: map[*ResponseHeadersPolicy]*headerProgram{}}

@@ -173,7 +173,11 @@ func (r refusal) cloudFront() (diag.Finding, bool) {
 		return r.because(diag.OriginUnreachable, "CloudFront got no answer from the origin",
 			"check the origin's domain name, port, protocol policy and certificate", "send the host elsewhere with --origin HOST=URL"), true
 	case edge.CauseFunctionInvalid, edge.CauseFunctionFailed, edge.CauseFunctionThrottle:
-		f := r.because(diag.FunctionFailed, "a Lambda@Edge function failed, and CloudFront answered with an error page", "read the function's log, and mend the function")
+		kind := "a Lambda@Edge function"
+		if strings.HasPrefix(r.fact.Name, "Function") {
+			kind = "a CloudFront Function"
+		}
+		f := r.because(diag.FunctionFailed, kind+" failed, and CloudFront answered with an error page", "read the function's log, and mend the function")
 		f.Doc = docLambdaEdgeLogs
 		return f, true
 	case edge.CauseErrorPage:

@@ -55,13 +55,16 @@ func (c *conn) handle(f *frame, term uint64) error {
 	case framePriority:
 		return c.onPriority(f)
 	case frameGoAway:
-		return c.onGoAway(f)
-	case framePushPromise:
-		return fatal(protocolError, "PUSH_PROMISE, which nobody allowed")
-	case framePriorityUpdate:
-		if c.client != nil {
-			return fatal(protocolError, "PRIORITY_UPDATE of a server") // rfc9218 7.1
+		if f.id != 0 {
+			return fatal(protocolError, "GOAWAY on a stream")
 		}
+		if len(f.payload) < 8 {
+			return fatal(frameSizeError, "GOAWAY too short")
+		}
+		c.gone = true
+	case framePushPromise:
+		return fatal(protocolError, "PUSH_PROMISE of a client")
+	case framePriorityUpdate:
 		return c.onPriorityUpdate(f)
 	}
 	return nil
@@ -73,8 +76,6 @@ func (c *conn) onReset(f *frame) error {
 		return fatal(frameSizeError, "RST_STREAM of a wrong size")
 	case f.id == 0 || f.id > c.top && f.id <= c.last || f.id&1 == 0:
 		return fatal(protocolError, "RST_STREAM on an idle stream")
-	case s != nil && c.client != nil:
-		c.onServerReset(s, code(binary.BigEndian.Uint32(f.payload)))
 	case s != nil:
 		if !c.budget.spend(costReset) {
 			return fatal(enhanceYourCalm, "too many streams reset")
@@ -105,12 +106,8 @@ func (c *conn) onSettings(f *frame) error {
 		case settingTableSize:
 			c.enc.setLimit(v)
 		case settingPush:
-			if v > 1 || v == 1 && c.client != nil {
+			if v > 1 {
 				return fatal(protocolError, "invalid SETTINGS_ENABLE_PUSH")
-			}
-		case settingStreams:
-			if c.client != nil {
-				c.client.most = v
 			}
 		case settingWindow:
 			if v > maxWindow {

@@ -20,7 +20,7 @@ type stream struct {
 	to      dataWriter
 
 	inline     bool   // the handler runs in the goroutine that leads
-	turnIn     uint64 // conn.inline then
+	call       uint64 // conn.inline then
 	id         uint32
 	sendWindow int64
 	wake       sync.Cond
@@ -33,9 +33,7 @@ type stream struct {
 	sentHead   bool
 	sentEnd    bool
 	running    bool
-	uploading  bool  // counted in conn.uploads
-	call       *call // of a client
-	waited     bool  // the handler said that it would
+	waited     bool // the handler said that it would
 	body       *body
 }
 
@@ -53,9 +51,6 @@ func (s *stream) cut(err error) {
 		s.ctx.end()
 	}
 	s.wake.Signal()
-	if s.call != nil {
-		s.call.fail(&http1.Error{Kind: http1.Broken, Reason: "the stream ended without an answer", Err: err})
-	}
 	if s.body != nil {
 		s.body.end(&http1.Error{Kind: http1.Incomplete, Reason: "the stream ended within the body", Err: err})
 	}

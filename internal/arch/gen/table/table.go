@@ -78,7 +78,7 @@ func cloudFront() pipeline {
 		"accept":           "is the distribution enabled, are URL, head and method within CloudFront's limits, and has the request passed too many distributions",
 		"match-behavior":   "the first behavior, in order, whose path pattern matches",
 		"check-access":     "viewer protocol policy, allowed methods, a GET with a body, signed URLs and cookies",
-		"viewer-request":   "the Lambda@Edge function of the event: it may change the request or answer it",
+		"viewer-request":   "the function of the event, Lambda@Edge or CloudFront Function: it may change the request, its origin, or answer it",
 		"lookup":           "default root object, cache key, then hit, expired or miss; requests for one object wait for one fetch",
 		"origin-request":   "builds the request to the origin by the policies, then runs the Lambda@Edge function of the event",
 		"fetch":            "asks the origin, fails over to the second one of a group, revalidates, serves stale",
@@ -86,7 +86,7 @@ func cloudFront() pipeline {
 		"error-page":       "a custom error response takes the place of an error",
 		"admit":            "compresses, where the behavior asks for it, and decides whether the answer is stored and for how long",
 		"response-headers": "the response headers policy: first it removes, then it adds",
-		"viewer-response":  "the Lambda@Edge function of the event, not for errors",
+		"viewer-response":  "the function of the event, Lambda@Edge or CloudFront Function, not for errors",
 		"deliver":          "writes the head of the answer: X-Cache, Via, Age and CloudFront's other fields",
 		"log":              "the room for access logs; none is written",
 	}}

@@ -1,0 +1,40 @@
+package cloudfront
+
+import (
+	"crypto/sha256"
+	"sync"
+)
+
+// cacheSize is how many compiled programs a Cache keeps: more than the functions that an account has.
+const cacheSize = 256
+
+// Cache keeps what Compile made, by content, so that a change of something else does not compile every function again. Its zero
+// value is ready.
+type Cache struct {
+	mu       sync.Mutex
+	programs map[[sha256.Size]byte]*Function
+}
+
+// Compile is Compile, but for code that was compiled before.
+func (c *Cache) Compile(s Spec) (*Function, error) {
+	key := sha256.Sum256(append([]byte(s.Runtime+"\x00"), s.Code...))
+	c.mu.Lock()
+	known := c.programs[key]
+	c.mu.Unlock()
+	if known == nil {
+		f, err := Compile(s)
+		if err != nil {
+			return nil, err
+		}
+		c.mu.Lock()
+		if c.programs == nil || len(c.programs) >= cacheSize {
+			c.programs = map[[sha256.Size]byte]*Function{}
+		}
+		c.programs[key] = f
+		c.mu.Unlock()
+		known = f
+	}
+	f := *known
+	f.Name, f.store = s.Name, s.Store
+	return &f, nil
+}

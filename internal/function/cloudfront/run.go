@@ -1,0 +1,221 @@
+package cloudfront
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/dop251/goja"
+)
+
+// Outcome is what came of a call.
+type Outcome struct {
+	// Result is nil when Err is not.
+	Result *Result
+	Err    *Error
+	// Origin is what the function made of the request's origin, nil for nothing.
+	Origin *OriginChange
+	Logs   []string
+	// Compute is the compute utilization, 1 to 100: an estimate, see meter.go.
+	Compute int
+}
+
+// Error is a call without a result.
+type Error struct {
+	// Invalid is true when the function returned what it may not return, and false when it failed.
+	Invalid bool
+	// Message is the error with its type, or what is not valid.
+	Message string
+}
+
+// The sentences that AWS's page and TestFunction begin with (facts: edge-functions C, Errors).
+const (
+	sentenceFailed  = "The CloudFront function associated with the CloudFront distribution is invalid or could not run."
+	sentenceInvalid = "The CloudFront function returned an invalid value: "
+)
+
+// Sentence is what the viewer's page says.
+func (e *Error) Sentence() string {
+	if e.Invalid {
+		return sentenceInvalid + e.Message
+	}
+	return sentenceFailed
+}
+
+// Error is the whole text, as TestFunction gives it.
+func (e *Error) Error() string {
+	if e.Invalid {
+		return sentenceInvalid + e.Message
+	}
+	return sentenceFailed + " " + e.Message
+}
+
+// watchdog ends a call whose work is not counted: long before it a call of the manual's limit has ended.
+const watchdog = 500 * time.Millisecond
+
+// Run calls the function once. now is the time that the function sees.
+func (f *Function) Run(ev *Event, now time.Time) *Outcome {
+	r := &realm{}
+	out := &Outcome{}
+	func() {
+		defer func() {
+			if p := recover(); p != nil {
+				out.Result, out.Err = nil, r.panicked(p)
+			}
+		}()
+		r.open(f, ev, now)
+		timer := time.AfterFunc(watchdog, func() { r.rt.Interrupt(tooLong) })
+		defer timer.Stop()
+		if ex := r.rt.Try(func() { out.Result, out.Err = r.call() }); ex != nil {
+			out.Result, out.Err = nil, &Error{Message: describe(ex.Value())}
+		}
+	}()
+	out.Logs, out.Origin = r.logs, r.origin
+	out.Compute = min(max((r.compute*100+maxCompute-1)/maxCompute, 1), 100)
+	return out
+}
+
+// panicked is what a panic makes of the call: a limit, or a mistake of the engine, which must not end more than this call.
+func (r *realm) panicked(p any) *Error {
+	switch p := p.(type) {
+	case *stopped:
+		return &Error{Message: "Error: " + p.reason}
+	case error:
+		return r.failed(p)
+	}
+	return &Error{Message: fmt.Sprintf("InternalError: %v", p)}
+}
+
+// call runs the program and its handler, and reads what it returned.
+func (r *realm) call() (*Result, *Error) {
+	wrapper, err := r.rt.RunProgram(r.fn.program)
+	if err != nil {
+		return nil, r.failed(err)
+	}
+	body, _ := goja.AssertFunction(wrapper)
+	handler, err := body(goja.Undefined(), r.rt.NewDynamicObject(host{r}))
+	if err != nil {
+		return nil, r.failed(err)
+	}
+	f, ok := goja.AssertFunction(handler)
+	if !ok {
+		return nil, &Error{Message: `ReferenceError: "handler" is not defined`}
+	}
+	ev, err := r.eventValue()
+	if err != nil {
+		return nil, r.failed(err)
+	}
+	v, err := f(goja.Undefined(), ev)
+	if err != nil {
+		return nil, r.failed(err)
+	}
+	if o, ok := v.(*goja.Object); ok {
+		if p, ok := exported[*goja.Promise](o); ok {
+			switch p.State() {
+			case goja.PromiseStateRejected:
+				return nil, r.failed(&rejected{p.Result()})
+			case goja.PromiseStatePending:
+				return nil, &Error{Message: "Error: the promise that the function returned is never settled"} // text: our words
+			}
+			v = p.Result()
+		}
+	}
+	return r.result(v)
+}
+
+// eventValue is the argument of the handler.
+func (r *realm) eventValue() (goja.Value, error) {
+	if r.event.JSON == nil {
+		return r.eventObject(), nil
+	}
+	parse, _ := goja.AssertFunction(r.object("JSON").Get("parse"))
+	v, err := parse(goja.Undefined(), r.rt.ToValue(string(r.event.JSON)))
+	if err != nil {
+		return nil, err
+	}
+	if o, ok := v.(*goja.Object); ok {
+		r.request, _ = o.Get("request").(*goja.Object)
+		r.response, _ = o.Get("response").(*goja.Object)
+		if r.request != nil {
+			r.put(r.request, "rawQueryString", r.rt.ToValue(func(goja.FunctionCall) goja.Value { return r.queryOfTest() }))
+		}
+	}
+	return v, nil
+}
+
+// queryOfTest is rawQueryString of an event that has no raw query: it is put together of its parameters.
+func (r *realm) queryOfTest() goja.Value {
+	items, err := r.items(r.request.Get("querystring"), nil, "request.querystring")
+	if err != nil || len(items) == 0 {
+		return goja.Undefined()
+	}
+	return r.rt.ToValue(joinQuery(items))
+}
+
+// rejected is the reason of a promise that was not kept.
+type rejected struct{ reason goja.Value }
+
+func (e *rejected) Error() string { return e.reason.String() }
+
+// failed says why the function did not return.
+func (r *realm) failed(err error) *Error {
+	var ex *goja.Exception
+	var rej *rejected
+	var over *goja.StackOverflowError
+	switch {
+	case errors.As(err, &ex):
+		return &Error{Message: describe(ex.Value())}
+	case errors.As(err, &rej):
+		return &Error{Message: describe(rej.reason)}
+	case errors.As(err, &over):
+		return &Error{Message: "RangeError: Maximum call stack size exceeded"}
+	}
+	if in := (*goja.InterruptedError)(nil); errors.As(err, &in) {
+		return &Error{Message: "Error: " + tooLong.reason}
+	}
+	return &Error{Message: err.Error()}
+}
+
+var (
+	ofUndefined = regexp.MustCompile(`^Cannot read property '(.*)' of (undefined|null)$`)
+	setOf       = regexp.MustCompile(`^Cannot (?:set|assign to) property '?(.*?)'? of (undefined|null)$`)
+	undefinedIs = regexp.MustCompile(`^(\S+) is not defined$`)
+)
+
+// describe is an error as AWS's runtime writes it: `TypeError: cannot get property "value" of undefined`.
+func describe(v goja.Value) string {
+	o, ok := v.(*goja.Object)
+	if !ok {
+		if v == nil {
+			return "undefined"
+		}
+		return v.String()
+	}
+	name, message := memberText(o, "name"), memberText(o, "message")
+	if name == "" && message == "" {
+		return o.String()
+	}
+	message = strings.ReplaceAll(message, absentMark, "")
+	if m := ofUndefined.FindStringSubmatch(message); m != nil {
+		message = `cannot get property "` + m[1] + `" of ` + m[2]
+	} else if m := setOf.FindStringSubmatch(message); m != nil {
+		message = `cannot set property "` + m[1] + `" of ` + m[2]
+	} else if m := undefinedIs.FindStringSubmatch(message); m != nil && name == "ReferenceError" {
+		message = `"` + m[1] + `" is not defined`
+	}
+	if message == "" {
+		return name
+	}
+	return name + ": " + message
+}
+
+func memberText(o *goja.Object, name string) string {
+	if v := o.Get(name); !nullish(v) {
+		if s, ok := v.(goja.String); ok {
+			return s.String()
+		}
+	}
+	return ""
+}
