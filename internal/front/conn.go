@@ -22,6 +22,7 @@ type conn struct {
 	port   string       // of the listener
 	active atomic.Int32 // requests in flight, and one for the time before the first
 	last   atomic.Int64 // Front.accepted when it was last in use
+	space  uint32       // in the lot, while it is parked
 }
 
 // begin and end enclose a request.
@@ -48,6 +49,7 @@ func (f *Front) Serve(ctx context.Context, ln net.Listener) error {
 	}
 	f.stopping.Store(true)
 	f.stop()
+	f.lot.close()
 	done := make(chan struct{})
 	go func() {
 		f.wg.Wait()
@@ -88,11 +90,17 @@ func (f *Front) accept(ctx context.Context, ln net.Listener, port string) error 
 		f.track(c)
 		f.wg.Add(1)
 		go func() {
-			defer f.wg.Done()
-			defer f.untrack(c)
-			f.speak(ctx, nc, &visit{shard: f.shard(), conn: c})
+			if f.speak(ctx, nc, &visit{shard: f.shard(), conn: c}) {
+				f.gone(c)
+			}
 		}()
 	}
+}
+
+// gone forgets a connection that has ended.
+func (f *Front) gone(c *conn) {
+	f.untrack(c)
+	f.wg.Done()
 }
 
 // sample is how many connections are looked at to find one that has been idle for long.
@@ -110,7 +118,9 @@ func (f *Front) track(c *conn) {
 			return
 		}
 		delete(f.conns, old)
-		_ = old.nc.Close()
+		if !f.lot.end(old) {
+			_ = old.nc.Close()
+		}
 	}
 }
 
@@ -155,15 +165,21 @@ func (f *Front) closeAll() {
 	}
 }
 
-// speak finds out the protocol of a connection, or of a tunnel in one, and serves it until it ends.
-func (f *Front) speak(ctx context.Context, raw net.Conn, v *visit) {
-	defer raw.Close()
+// speak finds out the protocol of a connection, or of a tunnel in one, and serves it. It returns whether the connection is over;
+// if not, it is parked.
+func (f *Front) speak(ctx context.Context, raw net.Conn, v *visit) (over bool) {
+	over = true
+	defer func() {
+		if over {
+			_ = raw.Close()
+		}
+	}()
 	_ = raw.SetReadDeadline(time.Now().Add(f.opts.HandshakeTimeout))
 	wake := context.AfterFunc(f.drain, func() { _ = raw.SetReadDeadline(time.Unix(1, 0)) }) // nothing has begun
 	nc, first, err := sniff(raw)
 	wake()
 	if err != nil {
-		return
+		return true
 	}
 	// Twice CloudFront's limit: CloudFront refuses a long head by itself, with 494.
 	o := http1.Options{Scheme: "http", Client: http1.ClientAddr(v.conn.nc), MaxHead: 64 << 10}
@@ -172,7 +188,7 @@ func (f *Front) speak(ctx context.Context, raw net.Conn, v *visit) {
 	if first == sniffTLS {
 		var hello *clienthello.Hello
 		if tc, hello = f.handshake(ctx, nc, v); tc == nil {
-			return
+			return true
 		}
 		o.Scheme, o.TLS = "https", http1.TLSInfo(tc)
 		o.TLS.Hello = hello
@@ -187,37 +203,39 @@ func (f *Front) speak(ctx context.Context, raw net.Conn, v *visit) {
 	if !v.tunnel {
 		v.conn.end() // from now on requests count
 	}
-	f.run(ctx, nc, v, o, h2)
+	return f.run(ctx, nc, v, o, h2)
 }
 
-// run hands a connection to the engine of its protocol.
-func (f *Front) run(ctx context.Context, nc net.Conn, v *visit, o http1.Options, h2 bool) {
-	serve := func(ctx context.Context, r *message.Request) *message.Response { return f.serve(ctx, v, r) }
-	o.Handler = message.HandlerFunc(serve)
+// Serve implements message.Handler for the requests of a connection.
+func (v *visit) Serve(ctx context.Context, r *message.Request) *message.Response {
+	if v.again != nil && (v.used.Load() || v.used.Swap(true)) {
+		r.TLS = v.again
+	}
+	return v.conn.f.serve(ctx, v, r)
+}
+
+// run hands a connection to the engine of its protocol, and returns whether it is over.
+func (f *Front) run(ctx context.Context, nc net.Conn, v *visit, o http1.Options, h2 bool) (over bool) {
+	o.Handler, o.Reject, o.Report, o.Drain = v, f.opts.Reject, f.report, f.drain
 	if o.TLS != nil {
 		again := *o.TLS
 		again.Reused = true
-		var used atomic.Bool
-		o.Handler = message.HandlerFunc(func(ctx context.Context, r *message.Request) *message.Response {
-			if used.Load() || used.Swap(true) {
-				r.TLS = &again
-			}
-			return serve(ctx, r)
-		})
+		v.again = &again
 	}
-	o.Reject, o.Drain = f.opts.Reject, f.drain
-	o.Report = func(err error) { f.opts.Log("%v", err) }
 	if h2 {
 		http2.ServeConn(ctx, nc, http2.Options{
 			Handler: o.Handler, Scheme: o.Scheme, TLS: o.TLS, Client: o.Client, Reject: o.Reject, Report: o.Report, Drain: o.Drain,
 		})
-		return
+		return true
 	}
-	v.reuse = &heldBody{}
-	if !v.tunnel && !f.served(v.connected) {
-		o.Proxy, o.Connect = &proxy{f, v}, &connect{f, v}
+	v.single = true
+	if !v.tunnel {
+		o.Parker = v.conn
+		if !f.served(v.connected) {
+			o.Proxy, o.Connect = (*proxy)(v), (*connect)(v)
+		}
 	}
-	http1.ServeConn(ctx, nc, o)
+	return http1.ServeConn(ctx, nc, o)
 }
 
 // tunnelled is a connection in a tunnel; TLS in it may leave out the server name, which CONNECT has told.

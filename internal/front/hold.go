@@ -38,8 +38,8 @@ func (h *hold) again() {
 type buffered interface{ Buffered() int }
 
 // attach ends the hold with the body of resp, or now when the body is wholly in memory and needs nothing of the Snapshot.
-// reuse, which may be nil, is a wrapper whose last answer is over.
-func (h *hold) attach(resp *message.Response, reuse *heldBody) *message.Response {
+// v, which may be nil, may have a wrapper whose last answer is over.
+func (h *hold) attach(resp *message.Response, v *visit) *message.Response {
 	if resp == nil || resp.Body == nil {
 		h.end()
 		return resp
@@ -59,7 +59,13 @@ func (h *hold) attach(resp *message.Response, reuse *heldBody) *message.Response
 		resp.Body = &heldConn{ReadWriteCloser: rw, hold: *h}
 		return resp
 	}
-	if reuse == nil {
+	var reuse *heldBody
+	if v != nil && v.single {
+		if v.reuse == nil {
+			v.reuse = &heldBody{}
+		}
+		reuse = v.reuse
+	} else {
 		reuse = &heldBody{}
 	}
 	reuse.ReadCloser, reuse.known, reuse.none, reuse.hold = resp.Body, b, ready, *h

@@ -23,7 +23,7 @@ func TestHotPathDoesNotAllocate(t *testing.T) {
 	must(t, b.Name("*.cloudfront.net", Site{Service: "x", Handler: message.HandlerFunc(func(context.Context, *message.Request) *message.Response { return resp })}))
 	f := New(Options{API: echo("api"), Explain: func(context.Context, Explained) string { return "" }})
 	f.Swap(b.Build())
-	v := &visit{conn: &conn{f: f}, reuse: &heldBody{}, connected: "d1.cloudfront.net"}
+	v := &visit{conn: &conn{f: f}, single: true, connected: "d1.cloudfront.net"}
 	r := &message.Request{Method: "GET", Scheme: "https", Path: "/", Header: message.Header{{Name: "Accept", Value: "*/*"}}}
 	if n := testing.AllocsPerRun(100, func() { r.Host = "d1.cloudfront.net"; f.serve(context.Background(), v, r) }); n != 0 {
 		t.Errorf("in memory: %v allocations", n)
@@ -57,7 +57,7 @@ func BenchmarkServe(b *testing.B) {
 	nb := NewBuilder(1)
 	must(b, nb.Name("*.cloudfront.net", Site{Service: "x", Handler: message.HandlerFunc(func(context.Context, *message.Request) *message.Response { return resp })}))
 	f.Swap(nb.Build())
-	v := &visit{conn: &conn{f: f}, reuse: &heldBody{}}
+	v := &visit{conn: &conn{f: f}, single: true}
 	r := &message.Request{Method: "GET", Scheme: "https", Path: "/", Header: message.Header{{Name: "Accept", Value: "*/*"}}}
 	for b.Loop() {
 		r.Host = "d1.cloudfront.net"

@@ -12,10 +12,7 @@ import (
 )
 
 // proxy answers requests in absolute form: a client that uses the port as its forward proxy, in clear.
-type proxy struct {
-	f *Front
-	v *visit
-}
+type proxy visit
 
 // Serve answers for hosts of the stack and refuses others, or passes them on when the operator allows it.
 func (p *proxy) Serve(ctx context.Context, r *message.Request) *message.Response {
@@ -26,20 +23,17 @@ func (p *proxy) Serve(ctx context.Context, r *message.Request) *message.Response
 	if port == "" {
 		port = defaultPort(r.Scheme)
 	}
-	if p.f.ours(Canonical(host), port, p.v.conn.port) {
-		return p.f.serve(ctx, p.v, r)
+	if p.conn.f.ours(Canonical(host), port, p.conn.port) {
+		return p.conn.f.serve(ctx, (*visit)(p), r)
 	}
-	if p.f.opts.ProxyPassthrough {
-		return p.f.opts.Outside.Serve(ctx, r)
+	if p.conn.f.opts.ProxyPassthrough {
+		return p.conn.f.opts.Outside.Serve(ctx, r)
 	}
 	return refuse(r.Host)
 }
 
 // connect answers CONNECT (rfc9110 9.3.6).
-type connect struct {
-	f *Front
-	v *visit
-}
+type connect visit
 
 // Serve opens a tunnel: to the stack, where whatever comes is served as if it had come to the host's own address, or to
 // the outside when the operator allows it.
@@ -47,8 +41,8 @@ func (c *connect) Serve(ctx context.Context, r *message.Request) *message.Respon
 	host, port := SplitPort(r.Host)
 	name := Canonical(host)
 	switch {
-	case c.f.ours(name, port, c.v.conn.port):
-	case c.f.opts.ProxyPassthrough:
+	case c.conn.f.ours(name, port, c.conn.port):
+	case c.conn.f.opts.ProxyPassthrough:
 		return c.outside(ctx, net.JoinHostPort(host, port))
 	default:
 		return refuse(r.Host)
@@ -57,19 +51,19 @@ func (c *connect) Serve(ctx context.Context, r *message.Request) *message.Respon
 	if err != nil {
 		return message.Text(http.StatusBadGateway, "text/plain; charset=utf-8", fmt.Sprintf("open a tunnel to %q: %v\n", r.Host, err))
 	}
-	v := &visit{shard: c.f.shard(), conn: c.v.conn, tunnel: true}
+	v := &visit{shard: c.conn.f.shard(), conn: c.conn, tunnel: true}
 	v.connected, _ = stripLocalhost(name)
-	go c.f.speak(ctx, netConn(rw, c.v.conn.nc), v)
+	go c.conn.f.speak(ctx, netConn(rw, c.conn.nc), v)
 	return &message.Response{Status: http.StatusOK}
 }
 
 // outside opens a tunnel through which bytes pass as they are.
 func (c *connect) outside(ctx context.Context, address string) *message.Response {
-	up, err := c.f.opts.Dial(ctx, "tcp", address)
+	up, err := c.conn.f.opts.Dial(ctx, "tcp", address)
 	if err != nil {
 		return message.Text(http.StatusBadGateway, "text/plain; charset=utf-8", fmt.Sprintf("connect to %q: %v\n", address, err))
 	}
-	c.v.conn.begin() // bytes in a tunnel are nobody's request: the connection never counts as idle again
+	c.conn.begin() // bytes in a tunnel are nobody's request: the connection never counts as idle again
 	return &message.Response{Status: http.StatusOK, Body: up, ContentLength: -1}
 }
 

@@ -3,6 +3,7 @@ package front
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/foregate/foregate/internal/message"
@@ -18,8 +19,13 @@ const (
 // visit is what a connection knows about itself, for every request on it.
 type visit struct {
 	shard uint32
-	conn  *conn     // nil without a socket
-	reuse *heldBody // of a connection that has one request at a time
+	conn  *conn // nil without a socket
+	// single is set where there is one request at a time: reuse then serves all answers that need one.
+	single bool
+	reuse  *heldBody
+	// again is what requests but the first are told of TLS, nil without TLS.
+	again *message.TLS
+	used  atomic.Bool
 	// tunnel is set for what came through CONNECT: connected is then its target.
 	tunnel bool
 	// connected is the canonical name that the client connected to, without .localhost: the target of CONNECT, else the
@@ -93,7 +99,7 @@ func (f *Front) serve(ctx context.Context, v *visit, r *message.Request) *messag
 		resp.Close = true
 	}
 	answered = true
-	return h.attach(resp, v.reuse)
+	return h.attach(resp, v)
 }
 
 // dispatch calls the handler of a route.

@@ -46,7 +46,9 @@ type Options struct {
 	// WriteTimeout for one step of a body, TunnelIdle for silence in both directions after an upgrade. Each may take a
 	// quarter longer. Defaults: 30 s, 60 s, 30 s, 60 s, 10 min (facts: cloudfront-dataplane 13). Negative: none.
 	HeadTimeout, IdleTimeout, BodyTimeout, WriteTimeout, TunnelIdle time.Duration
-	// Parker takes over the wait for the next request of an idle connection; nil leaves it to the connection's goroutine.
+	// Linger is how long an idle connection keeps what it has in memory, default 1 s. Then Parker takes over the wait for the
+	// next request; nil leaves that to the connection's goroutine.
+	Linger time.Duration
 	Parker Parker
 	// Watch is how often a connection whose handler is at work is looked at, so that the context ends when the client has
 	// gone. Default 1 s; negative: never.
@@ -74,6 +76,7 @@ func (o *Options) setDefaults(conn net.Conn) {
 	orElse(&o.WriteTimeout, time.Minute)
 	orElse(&o.TunnelIdle, 10*time.Minute)
 	orElse(&o.Watch, time.Second)
+	orElse(&o.Linger, time.Second)
 	if o.TLS == nil {
 		o.TLS = TLSInfo(conn)
 	}

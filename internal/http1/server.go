@@ -12,9 +12,6 @@ import (
 	"github.com/foregate/foregate/internal/message"
 )
 
-// linger is how long a connection waits for its next request before it gives up what it has in memory.
-const linger = 2 * time.Second
-
 // spareFields is room for fields that a handler adds to a request.
 const spareFields = 12
 
@@ -33,6 +30,7 @@ type serverConn struct {
 	taken     bool // the connection has been handed over and closed
 	park      bool // the connection is to wait at the Parker
 	unwatched bool // the Parker does not want it
+	woken     bool // the Parker says that something is there to read
 }
 
 // turn is what a connection needs while it has requests. It is not used again for another connection, since a handler may
@@ -47,6 +45,7 @@ type turn struct {
 	room   message.Room // for the answer
 	watch  watch
 	late   late
+	sip    sipper
 	one    [1]byte
 }
 
@@ -74,8 +73,11 @@ func ServeConn(ctx context.Context, conn net.Conn, o Options) (over bool) {
 func (c *serverConn) Wake(ready bool) {
 	if !ready {
 		c.close()
-	} else if !c.run() {
-		return
+	} else {
+		c.woken = true
+		if !c.run() {
+			return
+		}
 	}
 	c.o.Parker.Over()
 }
@@ -107,6 +109,7 @@ func (c *serverConn) serve() {
 		s:     sender{w: &c.wire, timeout: c.o.WriteTimeout},
 		watch: watch{conn: c.conn, every: c.o.Watch, cancel: cancel},
 	}
+	c.sip.init(&c.wire)
 	stops := [2]func() bool{context.AfterFunc(c.parent, func() { _ = c.conn.Close() }), func() bool { return true }}
 	if c.o.Drain != nil {
 		stops[1] = context.AfterFunc(c.o.Drain, c.drain)
@@ -158,10 +161,11 @@ func (c *serverConn) next(ctx context.Context) bool {
 func (c *serverConn) await() bool {
 	c.idle.Store(true)
 	defer c.idle.Store(false)
-	parks := c.o.Parker != nil && !c.unwatched
-	short := (parks || !c.encrypted) && (c.o.IdleTimeout > 2*linger || c.o.IdleTimeout < 0)
+	parks := c.o.Parker != nil && !c.unwatched && !c.woken
+	c.woken = false
+	short := (parks || !c.encrypted) && (c.o.IdleTimeout > 2*c.o.Linger || c.o.IdleTimeout < 0)
 	if short {
-		c.armRead(linger)
+		c.armRead(c.o.Linger)
 	} else {
 		c.armRead(c.o.IdleTimeout)
 	}
@@ -169,7 +173,7 @@ func (c *serverConn) await() bool {
 	if c.flush() != nil || c.draining.Load() {
 		return false
 	}
-	err := c.fill(smallSize)
+	err := c.sip.fill()
 	if err == nil {
 		return true
 	}

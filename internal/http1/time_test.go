@@ -103,7 +103,8 @@ func TestWriteTimeout(t *testing.T) {
 func TestIdleGivesItsBufferBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, server := net.Pipe()
-		c := &serverConn{wire: wire{conn: server}, turn: &turn{}, o: Options{IdleTimeout: time.Minute, HeadTimeout: time.Second, MaxHead: 4096}}
+		c := &serverConn{wire: wire{conn: server}, turn: &turn{}, o: Options{Linger: time.Second, IdleTimeout: time.Minute, HeadTimeout: time.Second, MaxHead: 4096}}
+		c.sip.init(&c.wire)
 		ready := make(chan bool)
 		go func() { ready <- c.await() }()
 		time.Sleep(10 * time.Second)

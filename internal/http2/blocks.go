@@ -14,7 +14,7 @@ type block struct {
 	open   bool
 	id     uint32
 	ended  bool    // END_STREAM
-	s      *stream // the new stream; nil for trailers and what is thrown away
+	s      *stream // whose head it is; nil for trailers and what is thrown away
 	thrown bool
 	size   int
 	frames int
@@ -56,7 +56,7 @@ func (c *conn) onHeaders(f *frame, term uint64) error {
 	if err != nil {
 		return err
 	}
-	if b.s != nil && f.has(flagEndHeaders) && c.recall(b.s, p) {
+	if b.s != nil && c.client == nil && f.has(flagEndHeaders) && c.recall(b.s, p) {
 		b.open = false
 		return c.begin(b.s, nil, b.ended, term)
 	}
@@ -64,11 +64,14 @@ func (c *conn) onHeaders(f *frame, term uint64) error {
 	case b.thrown:
 		c.dec.SetEmitEnabled(false)
 	case b.s == nil:
-		c.trailer.reset(c.o.MaxHead)
-		c.trailer.trailer = true
+		c.trailer.reset(ofTrailer, c.o.MaxHead)
 		c.cur = &c.trailer
+	case c.client != nil:
+		b.s.head.fields = nil // those of the last one are in a message
+		b.s.head.reset(ofResponse, c.o.MaxHead)
+		c.cur = &b.s.head
 	default:
-		b.s.head.reset(c.o.MaxHead)
+		b.s.head.reset(ofRequest, c.o.MaxHead)
 		c.cur = &b.s.head
 	}
 	return c.fragment(p, f.has(flagEndHeaders), term)
@@ -80,17 +83,23 @@ func (c *conn) place(b *block, ownParent bool) error {
 	switch {
 	case s != nil && s.received:
 		c.reset(b.id, streamClosed)
+	case s != nil && c.client != nil && !s.call.answered:
+		b.s = s
+		return nil
 	case s != nil && !b.ended:
 		c.reset(b.id, protocolError) // rfc9113 8.1
 	case s != nil:
 		return nil
 	case b.id <= c.top:
 		switch known, byUs := c.was(b.id); {
+		case !known && c.client != nil: // one that we gave up long ago
 		case !known:
 			return fatal(protocolError, "stream identifier not above the last")
 		case !byUs:
 			return fatal(streamClosed, "HEADERS on a closed stream")
 		}
+	case c.client != nil:
+		return fatal(protocolError, "HEADERS on an idle stream")
 	default:
 		c.top = b.id
 		switch {
@@ -166,6 +175,9 @@ func (c *conn) fragment(p []byte, end bool, term uint64) error {
 	}
 	s := b.s
 	h := &s.head
+	if c.client != nil {
+		return c.onAnswer(s, b.ended)
+	}
 	refusal := h.finish(b.ended)
 	if h.bad != "" {
 		c.mu.Lock()
@@ -263,7 +275,7 @@ func (c *conn) begin(s *stream, refusal *http1.Error, ended bool, term uint64) e
 	s.received = ended
 	s.sendWindow = c.peerWindow
 	if !ended {
-		b := &body{c: c, s: s, declared: h.length, window: streamWindow, expect: h.hasExpect}
+		b := &body{c: c, s: s, declared: h.length, window: c.streamWindow, expect: h.hasExpect}
 		b.ready.L = &c.mu
 		s.body = b
 		if h.length != 0 {
@@ -277,6 +289,10 @@ func (c *conn) begin(s *stream, refusal *http1.Error, ended bool, term uint64) e
 	}
 	c.prioritise(s)
 	c.streams[s.id] = s
+	if !ended {
+		s.uploading = true
+		c.uploads++
+	}
 	return c.start(s, term)
 }
 
@@ -288,8 +304,13 @@ func (c *conn) onTrailer(b *block) error {
 		return nil // reset while the trailer came in
 	}
 	if c.trailer.bad != "" || c.trailer.over {
+		s.fault(malformed("trailer: " + c.trailer.bad))
 		c.reset(b.id, protocolError)
 		return nil
+	}
+	if c.client != nil && s.body != nil {
+		s.body.trailer = c.trailer.fields
+		c.trailer.fields = nil
 	}
 	c.endBody(s)
 	return nil

@@ -12,9 +12,10 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// conn is a connection. What stands before mu belongs to the goroutine that leads.
+// conn is a connection, of a client or of a server. What stands before mu belongs to the goroutine that leads.
 type conn struct {
 	o      Options
+	client *ClientConn // nil on the server's side
 	nc     net.Conn
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -36,6 +37,7 @@ type conn struct {
 	streams map[uint32]*stream
 	free    []*stream
 	running int    // handlers
+	uploads int    // requests whose bodies are on their way
 	top     uint32 // the highest stream of the client
 	past    [128]uint32
 	pastAt  int
@@ -74,6 +76,8 @@ type conn struct {
 	sendWindow int64
 	peerWindow int64 // of new streams
 
+	streamWindow  int64 // what the other side may send ahead of whoever reads it
+	connWindow    int64 // and on all streams together
 	receiveWindow int64
 	unacked       int64
 
@@ -100,7 +104,7 @@ func newConn(ctx context.Context, nc net.Conn, o Options) *conn {
 	c := &conn{
 		o: o, nc: nc, ctx: own, cancel: cancel, streams: make(map[uint32]*stream), budget: budget{left: budgetMost, at: now}, pace: newPace(),
 		lastRead: now, lastEnd: now, sendWindow: defaultWindow, peerWindow: defaultWindow, encrypted: encrypted,
-		receiveWindow: connWindow, last: lastID, enc: newEncoder(),
+		streamWindow: serverStreamWindow, connWindow: serverConnWindow, receiveWindow: serverConnWindow, last: lastID, enc: newEncoder(),
 	}
 	c.written.L = &c.mu
 	c.dec = hpack.NewDecoder(tableSize, func(f hpack.HeaderField) { c.cur.add(f) })
@@ -145,9 +149,9 @@ func (c *conn) hello() {
 	c.room(64)
 	b := appendFrame(c.out, 18, frameSettings, 0, 0)
 	b = appendSetting(b, settingStreams, c.o.MaxStreams)
-	b = appendSetting(b, settingWindow, streamWindow)
+	b = appendSetting(b, settingWindow, uint32(c.streamWindow))
 	b = appendSetting(b, settingNoTree, 1) // rfc9218 2.1: priorities of rfc7540 are not followed
-	c.out = appendWindow(b, 0, connWindow-defaultWindow)
+	c.out = appendWindow(b, 0, uint32(c.connWindow-defaultWindow))
 }
 
 // lead reads and handles frames until the connection ends or another goroutine has taken the lead.
@@ -203,7 +207,11 @@ func (c *conn) next() (f frame, ok bool, err error) {
 // fill writes what there is and reads once.
 func (c *conn) fill() error {
 	c.mu.Lock()
-	c.flush()
+	if len(c.out) > 0 && (c.uploads > 0 || c.client != nil) {
+		go c.flushAll() // a write may wait for the other side to read, which may wait for us to read
+	} else {
+		c.flush()
+	}
 	c.partIfDone()
 	if c.failed != nil {
 		defer c.mu.Unlock()

@@ -135,8 +135,41 @@ func (e *encoder) field(dst []byte, name, value string) []byte {
 	return dst
 }
 
+// pseudo writes a pseudo-header field of a request. What is in the static table is written as its index.
+func (e *encoder) pseudo(dst []byte, name, value string) []byte {
+	switch {
+	case name == ":method" && value == "GET":
+		return append(dst, 0x82)
+	case name == ":method" && value == "POST":
+		return append(dst, 0x83)
+	case name == ":path" && value == "/":
+		return append(dst, 0x84)
+	case name == ":scheme" && value == "http":
+		return append(dst, 0x86)
+	case name == ":scheme" && value == "https":
+		return append(dst, 0x87)
+	}
+	return e.field(dst, name, value)
+}
+
 // secret tells which fields may not enter a table that an attacker might probe (rfc7541 7.1.3).
-func secret(name string) bool { return len(name) == 10 && strings.EqualFold(name, "Set-Cookie") }
+func secret(name string) bool {
+	switch len(name) {
+	case 6:
+		return equalFold(name, "cookie")
+	case 10:
+		return equalFold(name, "set-cookie")
+	case 13:
+		return equalFold(name, "authorization")
+	case 19:
+		return equalFold(name, "proxy-authorization")
+	case 20:
+		return equalFold(name, "x-amz-security-token")
+	}
+	return false
+}
+
+func equalFold(a, b string) bool { return len(a) == len(b) && strings.EqualFold(a, b) }
 
 func (e *encoder) literal(dst []byte, pattern byte, bits int, name, value string) []byte {
 	e.scratch = e.scratch[:0]
@@ -147,7 +180,7 @@ func (e *encoder) literal(dst []byte, pattern byte, bits int, name, value string
 		}
 		e.scratch = append(e.scratch, c)
 	}
-	if i := staticName(e.scratch); i > 0 {
+	if i := staticNames[string(e.scratch)]; i > 0 {
 		dst = appendInt(dst, pattern, bits, uint64(i))
 	} else {
 		dst = appendString(append(dst, pattern), string(e.scratch))
@@ -176,59 +209,13 @@ func appendString(dst []byte, s string) []byte {
 	return append(appendInt(dst, 0, 7, uint64(len(s))), s...)
 }
 
-// staticName is the index of a name in the static table (rfc7541 appendix A), for names of responses; 0 for others.
-func staticName(name []byte) int {
-	switch string(name) {
-	case "accept-ranges":
-		return 18
-	case "access-control-allow-origin":
-		return 20
-	case "age":
-		return 21
-	case "allow":
-		return 22
-	case "cache-control":
-		return 24
-	case "content-disposition":
-		return 25
-	case "content-encoding":
-		return 26
-	case "content-language":
-		return 27
-	case "content-length":
-		return 28
-	case "content-location":
-		return 29
-	case "content-range":
-		return 30
-	case "content-type":
-		return 31
-	case "date":
-		return 33
-	case "etag":
-		return 34
-	case "expires":
-		return 36
-	case "last-modified":
-		return 44
-	case "link":
-		return 45
-	case "location":
-		return 46
-	case "retry-after":
-		return 53
-	case "server":
-		return 54
-	case "set-cookie":
-		return 55
-	case "strict-transport-security":
-		return 56
-	case "vary":
-		return 59
-	case "via":
-		return 60
-	case "www-authenticate":
-		return 61
-	}
-	return 0
+// staticNames has the index of names in the static table (rfc7541 appendix A).
+var staticNames = map[string]int{
+	":authority": 1, ":method": 2, ":path": 4, "accept-charset": 15, "accept-encoding": 16, "accept-language": 17,
+	"accept-ranges": 18, "accept": 19, "access-control-allow-origin": 20, "age": 21, "allow": 22, "authorization": 23,
+	"cache-control": 24, "content-disposition": 25, "content-encoding": 26, "content-language": 27, "content-length": 28,
+	"content-location": 29, "content-range": 30, "content-type": 31, "cookie": 32, "date": 33, "etag": 34, "expires": 36,
+	"from": 37, "if-match": 39, "if-modified-since": 40, "if-none-match": 41, "if-range": 42, "if-unmodified-since": 43,
+	"last-modified": 44, "link": 45, "location": 46, "range": 50, "referer": 51, "retry-after": 53, "server": 54,
+	"set-cookie": 55, "strict-transport-security": 56, "user-agent": 58, "vary": 59, "via": 60, "www-authenticate": 61,
 }

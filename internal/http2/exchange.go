@@ -49,9 +49,21 @@ func (c *conn) give(s *stream) {
 }
 
 func (c *conn) remove(s *stream, byUs bool) {
+	c.uploaded(s)
 	delete(c.streams, s.id)
 	c.ended(s.id, byUs)
 }
+
+// uploaded notes that no more of a request's body comes.
+func (c *conn) uploaded(s *stream) {
+	if s.uploading {
+		s.uploading = false
+		c.uploads--
+	}
+}
+
+// touch notes that the connection was in use.
+func (c *conn) touch() { c.lastEnd = time.Now() }
 
 // exchange gives a request to its handler and sends the answer.
 func (c *conn) exchange(s *stream) {
@@ -117,7 +129,7 @@ func (c *conn) settle(s *stream) {
 	}
 	s.running = false
 	c.running--
-	c.lastEnd = time.Now()
+	c.touch()
 	if len(c.out) > 0 {
 		c.tell(s)
 	}
@@ -198,12 +210,12 @@ func (s *stream) answer(resp *message.Response) {
 	if ok && ready.Buffered() == 0 || !ok && n < 0 {
 		s.c.handOff(s)
 	}
-	if w, ok := resp.Body.(io.WriterTo); ok && n > 0 {
+	if w, ok := resp.Body.(io.WriterTo); ok && n > 0 && resp.Trailer == nil {
 		s.to = dataWriter{s: s, left: n}
 		_, _ = w.WriteTo(&s.to)
 		return
 	}
-	s.copy(resp.Body, n, ready)
+	s.copy(resp, n, ready)
 }
 
 // sendHead writes the field block of an answer.
@@ -285,7 +297,7 @@ func (c *conn) lengthText(n int64) string {
 }
 
 // copy sends n bytes of a body, or all if n is negative. What is there leaves whenever more has to be waited for.
-func (s *stream) copy(from io.Reader, n int64, ready http1.Buffered) {
+func (s *stream) copy(resp *message.Response, n int64, ready http1.Buffered) {
 	size := largeSize
 	if n > 0 && n <= smallSize {
 		size = smallSize
@@ -297,15 +309,18 @@ func (s *stream) copy(from io.Reader, n int64, ready http1.Buffered) {
 		if n > 0 && n < int64(len(p)) {
 			p = p[:n]
 		}
-		m, err := from.Read(p)
+		m, err := resp.Body.Read(p)
 		if n > 0 {
 			n -= int64(m)
 		}
 		end := n == 0 || n < 0 && err == io.EOF
 		if m > 0 || end {
-			if s.send(p[:m], end) != nil {
+			if s.send(p[:m], end && resp.Trailer == nil) != nil {
 				return
 			}
+		}
+		if end && resp.Trailer != nil {
+			s.sendTrailer(resp.Trailer())
 		}
 		if end || err != nil {
 			return
@@ -314,6 +329,37 @@ func (s *stream) copy(from io.Reader, n int64, ready http1.Buffered) {
 			s.c.handOff(s)
 		}
 	}
+}
+
+// sendTrailer ends a stream with fields (rfc9113 8.1), those of them that may be sent.
+func (s *stream) sendTrailer(h message.Header) {
+	c := s.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s.err != nil {
+		return
+	}
+	size := headSize + 16
+	fields := make(message.Header, 0, len(h))
+	for _, f := range h {
+		if http1.ValidName(f.Name) && http1.ValidValue(f.Value) && !http1.FramesMessage(f.Name) {
+			fields = append(fields, f)
+			size += len(f.Name) + len(f.Value) + 8
+		}
+	}
+	c.room(size)
+	start := len(c.out)
+	if len(fields) == 0 {
+		c.out = appendFrame(c.out, 0, frameData, flagEndStream, s.id)
+	} else {
+		b := c.enc.begin(appendFrame(c.out, 0, frameHeaders, 0, s.id))
+		for i := range fields {
+			b = c.enc.field(b, fields[i].Name, fields[i].Value)
+		}
+		c.out = sealBlock(b, start, s.id, true)
+	}
+	s.sentEnd = true
+	c.tell(s)
 }
 
 // dataWriter takes the bytes of an io.WriterTo to the output buffer.

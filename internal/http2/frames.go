@@ -55,16 +55,13 @@ func (c *conn) handle(f *frame, term uint64) error {
 	case framePriority:
 		return c.onPriority(f)
 	case frameGoAway:
-		if f.id != 0 {
-			return fatal(protocolError, "GOAWAY on a stream")
-		}
-		if len(f.payload) < 8 {
-			return fatal(frameSizeError, "GOAWAY too short")
-		}
-		c.gone = true
+		return c.onGoAway(f)
 	case framePushPromise:
-		return fatal(protocolError, "PUSH_PROMISE of a client")
+		return fatal(protocolError, "PUSH_PROMISE, which nobody allowed")
 	case framePriorityUpdate:
+		if c.client != nil {
+			return fatal(protocolError, "PRIORITY_UPDATE of a server") // rfc9218 7.1
+		}
 		return c.onPriorityUpdate(f)
 	}
 	return nil
@@ -76,6 +73,8 @@ func (c *conn) onReset(f *frame) error {
 		return fatal(frameSizeError, "RST_STREAM of a wrong size")
 	case f.id == 0 || f.id > c.top && f.id <= c.last || f.id&1 == 0:
 		return fatal(protocolError, "RST_STREAM on an idle stream")
+	case s != nil && c.client != nil:
+		c.onServerReset(s, code(binary.BigEndian.Uint32(f.payload)))
 	case s != nil:
 		if !c.budget.spend(costReset) {
 			return fatal(enhanceYourCalm, "too many streams reset")
@@ -106,8 +105,12 @@ func (c *conn) onSettings(f *frame) error {
 		case settingTableSize:
 			c.enc.setLimit(v)
 		case settingPush:
-			if v > 1 {
+			if v > 1 || v == 1 && c.client != nil {
 				return fatal(protocolError, "invalid SETTINGS_ENABLE_PUSH")
+			}
+		case settingStreams:
+			if c.client != nil {
+				c.client.most = v
 			}
 		case settingWindow:
 			if v > maxWindow {

@@ -18,12 +18,22 @@ const (
 	spareFields      = 12 // room for fields that a handler adds
 )
 
+// kind is what a field block is the head of.
+type kind uint8
+
+const (
+	ofRequest kind = iota
+	ofResponse
+	ofTrailer
+)
+
 // head is a field block as it is decoded.
 type head struct {
+	kind                            kind
 	method, scheme, path, authority string
+	statusText                      string
 	pseudo                          uint8 // which of them were there
 	regular                         bool  // pseudo-header fields may not follow
-	trailer                         bool
 	host                            string
 	hosts                           int
 	length                          int64 // of content-length, -1 without one
@@ -38,10 +48,10 @@ type head struct {
 	fields                          message.Header
 }
 
-func (h *head) reset(limit int) {
+func (h *head) reset(k kind, limit int) {
 	f := h.fields
 	clear(f)
-	*h = head{length: -1, limit: limit, fields: f[:0]}
+	*h = head{kind: k, length: -1, limit: limit, fields: f[:0]}
 }
 
 // add takes one field in.
@@ -70,18 +80,22 @@ func (h *head) addPseudo(f hpack.HeaderField) {
 	h.size -= len(f.Name) + len(": \r\n")
 	var bit uint8
 	var to *string
-	switch f.Name {
-	case ":method":
+	switch {
+	case h.kind == ofResponse:
+		if f.Name == ":status" {
+			bit, to = 16, &h.statusText
+		}
+	case f.Name == ":method":
 		bit, to = 1, &h.method
-	case ":scheme":
+	case f.Name == ":scheme":
 		bit, to = 2, &h.scheme
-	case ":path":
+	case f.Name == ":path":
 		bit, to = 4, &h.path
-	case ":authority":
+	case f.Name == ":authority":
 		bit, to = 8, &h.authority
 	}
 	switch {
-	case h.trailer:
+	case h.kind == ofTrailer:
 		h.bad = "pseudo-header field in a trailer"
 	case bit == 0:
 		h.bad = "unknown pseudo-header field"
@@ -109,24 +123,18 @@ func (h *head) addRegular(f hpack.HeaderField) {
 	switch f.Name {
 	case "connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade":
 		h.bad = "field of a connection"
-	case "te":
-		if !strings.EqualFold(f.Value, "trailers") {
-			h.bad = "TE other than trailers"
-		}
-	case "host":
-		h.hosts, h.host, keep = h.hosts+1, f.Value, false
 	case "content-length":
 		n, ok := parseLength(f.Value)
 		if !ok || h.length >= 0 {
 			h.bad = "invalid or repeated content-length"
 		}
 		h.length, h.lengthAt, keep = n, len(h.fields)+1, false
-	case "expect":
-		h.expect, h.hasExpect = f.Value, true
-	case "cookie":
-		h.crumbs++
+	default:
+		if h.kind == ofRequest {
+			keep = h.addToRequest(f)
+		}
 	}
-	if !keep || h.bad != "" || h.trailer || h.over {
+	if !keep || h.bad != "" || h.over {
 		return
 	}
 	if len(h.fields)-max(h.crumbs-1, 0) >= maxFields {
@@ -134,6 +142,33 @@ func (h *head) addRegular(f hpack.HeaderField) {
 		return
 	}
 	h.fields = append(h.fields, message.Field{Name: f.Name, Value: f.Value})
+}
+
+// addToRequest looks at the fields that mean something in a request only. It tells whether the field stays where it is.
+func (h *head) addToRequest(f hpack.HeaderField) bool {
+	switch f.Name {
+	case "te":
+		if !strings.EqualFold(f.Value, "trailers") {
+			h.bad = "TE other than trailers"
+		}
+	case "host":
+		h.hosts, h.host = h.hosts+1, f.Value
+		return false
+	case "expect":
+		h.expect, h.hasExpect = f.Value, true
+	case "cookie":
+		h.crumbs++
+	}
+	return true
+}
+
+// status is that of a response; 0 when it is none (rfc9110 15).
+func (h *head) status() int {
+	s := h.statusText
+	if len(s) != 3 || s[0] < '1' || s[0] > '9' || s[1] < '0' || s[1] > '9' || s[2] < '0' || s[2] > '9' {
+		return 0
+	}
+	return int(s[0]-'0')*100 + int(s[1]-'0')*10 + int(s[2]-'0')
 }
 
 // validName is http1.ValidName without capitals (rfc9113 8.2.1).

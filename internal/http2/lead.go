@@ -57,7 +57,7 @@ func (c *conn) start(s *stream, term uint64) error {
 	}
 	s.inline = true
 	c.calls++
-	c.inline, s.call = c.calls, c.calls
+	c.inline, s.turnIn = c.calls, c.calls
 	if !c.ticking {
 		c.ticking = true
 		c.tick.Reset(patience)
@@ -112,4 +112,4 @@ func (c *conn) handOff(s *stream) {
 }
 
 // leads tells whether the goroutine that runs the handler of s leads.
-func (c *conn) leads(s *stream) bool { return s.inline && c.inline == s.call }
+func (c *conn) leads(s *stream) bool { return s.inline && c.inline == s.turnIn }

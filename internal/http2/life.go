@@ -23,6 +23,7 @@ func (c *conn) fail(err error) {
 func (c *conn) cutAll(err error) {
 	for id, s := range c.streams {
 		s.cut(err)
+		c.uploaded(s)
 		delete(c.streams, id)
 		c.ended(id, true)
 	}
@@ -39,7 +40,7 @@ func (c *conn) finish(err error) {
 	polite := err == errEnd || err == errIdle
 	if errors.As(err, &e) {
 		c.room(headSize + 8 + len(e.reason))
-		c.out = appendGoAway(c.out, c.top, e.code, e.reason)
+		c.out = appendGoAway(c.out, c.seenTop(), e.code, e.reason)
 		polite = true
 	}
 	c.cutAll(err)
@@ -48,7 +49,7 @@ func (c *conn) finish(err error) {
 			c.written.Wait()
 		}
 	}
-	polite = polite && !c.closed && !c.parted
+	polite = polite && !c.closed && !c.parted && c.client == nil
 	c.closed = true
 	c.cutAll(err)
 	c.mu.Unlock()
@@ -57,6 +58,14 @@ func (c *conn) finish(err error) {
 	}
 	_ = c.nc.Close()
 	c.cancel()
+}
+
+// seenTop is the highest stream of the other side, which a server has none of.
+func (c *conn) seenTop() uint32 {
+	if c.client != nil {
+		return 0
+	}
+	return c.top
 }
 
 // linger lets what was written arrive: a plain close with bytes of the client unread would send a reset that can overtake it.
@@ -155,6 +164,10 @@ func (c *conn) partIfDone() {
 	if c.parting || c.closed || len(c.streams) > 0 || c.running > 0 || !c.gone && (!c.leaving || c.last == lastID) {
 		return
 	}
+	if c.client != nil {
+		c.end(errEnd)
+		return
+	}
 	c.parting = true
 	c.ping(partPing)
 	c.leaveLater()
@@ -191,12 +204,14 @@ func (c *conn) look(every time.Duration) {
 	}
 	now := time.Now()
 	over := func(since time.Time, d time.Duration) bool { return d > 0 && !since.IsZero() && now.Sub(since) >= d }
-	idle := len(c.streams) == 0 && c.running == 0
+	idle := len(c.streams) == 0 && c.running == 0 && (c.client == nil || c.client.reserved == 0)
 	switch {
 	case idle && over(c.lastEnd, c.o.IdleTimeout), over(c.begun, c.o.HeadTimeout):
-		c.last = c.top
+		if c.client == nil {
+			c.last = c.top
+		}
 		c.room(headSize + 8)
-		c.out = appendGoAway(c.out, c.top, noError, "")
+		c.out = appendGoAway(c.out, c.seenTop(), noError, "")
 		c.end(errIdle)
 	case c.pinged && over(c.lastRead, 2*c.o.PingTimeout):
 		c.fail(errStalled)

@@ -107,7 +107,7 @@ func (s *stream) send(p []byte, end bool) error {
 		p = p[n:]
 		s.sendWindow -= n
 		c.sendWindow -= n
-		c.budget.earn(2)
+		c.budget.earn(int(n+768) >> 10) // some give window back for each KiB that they read, twice
 		c.took(s)
 		s.moved(n)
 	}
@@ -191,7 +191,7 @@ func (c *conn) reset(id uint32, why code) {
 
 // credit gives the client window back for bytes that were read, or thrown away.
 func (c *conn) credit(n int64) {
-	if c.unacked += n; c.unacked >= connWindow/4 {
+	if c.unacked += n; c.unacked >= c.connWindow/4 {
 		c.room(headSize + 4)
 		c.out = appendWindow(c.out, 0, uint32(c.unacked))
 		c.receiveWindow += c.unacked

@@ -376,7 +376,7 @@ func testUploadWindow(t *testing.T) {
 	defer close(release)
 	r.open(1, false, post()...)
 	piece := make([]byte, maxPayload)
-	for range streamWindow / maxPayload {
+	for range serverStreamWindow / maxPayload {
 		_ = r.WriteData(1, false, piece)
 	}
 	_ = r.WriteData(1, false, []byte("x"))

@@ -20,7 +20,7 @@ type stream struct {
 	to      dataWriter
 
 	inline     bool   // the handler runs in the goroutine that leads
-	call       uint64 // conn.inline then
+	turnIn     uint64 // conn.inline then
 	id         uint32
 	sendWindow int64
 	wake       sync.Cond
@@ -33,7 +33,9 @@ type stream struct {
 	sentHead   bool
 	sentEnd    bool
 	running    bool
-	waited     bool // the handler said that it would
+	uploading  bool  // counted in conn.uploads
+	call       *call // of a client
+	waited     bool  // the handler said that it would
 	body       *body
 }
 
@@ -51,6 +53,9 @@ func (s *stream) cut(err error) {
 		s.ctx.end()
 	}
 	s.wake.Signal()
+	if s.call != nil {
+		s.call.fail(&http1.Error{Kind: http1.Broken, Reason: "the stream ended without an answer", Err: err})
+	}
 	if s.body != nil {
 		s.body.end(&http1.Error{Kind: http1.Incomplete, Reason: "the stream ended within the body", Err: err})
 	}

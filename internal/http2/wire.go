@@ -41,10 +41,16 @@ const (
 	maxPayload        = 16 << 10
 	maxWindow         = 1<<31 - 1
 	defaultWindow     = 65535
-	streamWindow      = 256 << 10 // what a client may send ahead of a handler that reads its body,
-	connWindow        = 1 << 20   // and all handlers of a connection together
 	lastID            = 1<<31 - 1
 	maxPeerFrameLimit = 1<<24 - 1
+)
+
+// Windows for what comes in. An origin may send more ahead than a client.
+const (
+	serverStreamWindow = 256 << 10
+	serverConnWindow   = 1 << 20
+	clientStreamWindow = 1 << 20
+	clientConnWindow   = 4 << 20
 )
 
 // code is an error code (rfc9113 7).
@@ -62,6 +68,17 @@ const (
 	compressionError code = 0x9
 	enhanceYourCalm  code = 0xb
 )
+
+// String names the code as rfc9113 does.
+func (c code) String() string {
+	names := [...]string{"NO_ERROR", "PROTOCOL_ERROR", "INTERNAL_ERROR", "FLOW_CONTROL_ERROR", "SETTINGS_TIMEOUT", "STREAM_CLOSED",
+		"FRAME_SIZE_ERROR", "REFUSED_STREAM", "CANCEL", "COMPRESSION_ERROR", "CONNECT_ERROR", "ENHANCE_YOUR_CALM",
+		"INADEQUATE_SECURITY", "HTTP_1_1_REQUIRED"}
+	if int(c) < len(names) {
+		return names[c]
+	}
+	return "an unknown code"
+}
 
 // connError ends the connection (rfc9113 5.4.1).
 type connError struct {

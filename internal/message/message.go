@@ -225,6 +225,9 @@ type Response struct {
 	Body io.ReadCloser
 	// ContentLength is -1 when not known in advance. For an answer to HEAD it is what GET would have (-1: unknown).
 	ContentLength int64
+	// Trailer, if not nil, gives the fields behind the body, which are there once Body has returned io.EOF. Protocols and
+	// messages in memory that have no trailers leave them out.
+	Trailer func() Header
 	// Close asks for the connection to be closed after the answer.
 	Close bool
 }
