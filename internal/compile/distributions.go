@@ -202,9 +202,6 @@ func (d *distributionCompiler) origin(rec *store.Record, o *cloudfront.Origin, i
 	case o.VpcOriginConfig != nil:
 		d.unsupported(rec, path+".VpcOriginConfig", "the domain name is reached as it resolves here; send it elsewhere with --origin")
 	}
-	if deref(o.ResponseCompletionTimeout) > 0 {
-		d.unsupported(rec, path+".ResponseCompletionTimeout", "an answer may take as long as it goes on")
-	}
 	out.Access = d.access(o, distribution)
 	if out.Access.Kind != edge.NoAccess && !d.servedHere(out.Domain) {
 		setting := ".OriginAccessControlId"

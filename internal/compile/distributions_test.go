@@ -65,6 +65,7 @@ Resources:
           - Id: api
             DomainName: abc123.execute-api.eu-west-1.amazonaws.com
             OriginPath: /prod
+            ResponseCompletionTimeout: 90
             OriginCustomHeaders: [{HeaderName: X-Key, HeaderValue: k}]
             CustomOriginConfig: {OriginProtocolPolicy: https-only, OriginSSLProtocols: [TLSv1.2], HTTPSPort: 8443, OriginReadTimeout: 60}
           - Id: files
@@ -122,7 +123,7 @@ func TestPlan(t *testing.T) {
 		{"group", slices.Equal(p.Groups[0].Members, []int{1, 0}) && slices.Equal(p.Groups[0].FailoverOn, []int{503})},
 		{"compression", rest.Compress && rest.Forward.Gzip && rest.Forward.Brotli},
 		{"response headers", rest.ResponseHeaders != nil && rest.ResponseHeaders.Security != nil},
-		{"origin", origin.Path == "/prod" && origin.Protocol == edge.OriginHTTPSOnly && origin.HTTPSPort == 8443 && origin.HTTPPort == 80 && origin.ReadTimeout == time.Minute && origin.Attempts == 3},
+		{"origin", origin.Path == "/prod" && origin.Protocol == edge.OriginHTTPSOnly && origin.HTTPSPort == 8443 && origin.HTTPPort == 80 && origin.ReadTimeout == time.Minute && origin.CompletionTimeout == 90*time.Second && origin.Attempts == 3},
 		{"headers", len(origin.Headers) == 1 && origin.Headers[0].Value == "k"},
 		{"bucket", files.Kind == edge.S3Origin && files.Region == "eu-central-1"},
 		{"access control", files.Access.Kind == edge.AccessControl && files.Access.Signing == edge.SignNoOverride && files.Access.SourceARN == p.ARN && files.Access.OriginType == "s3"},

@@ -37,6 +37,7 @@ func (fx *edgeEffects) Fetch(ctx context.Context, f *edge.FetchRequest) (*messag
 	t := origin.Target{
 		Scheme: f.Scheme, Host: o.Domain, Port: f.Port, SNI: f.SNI, VerifyNames: f.VerifyNames,
 		ConnectTimeout: o.ConnectTimeout, ReadTimeout: o.ReadTimeout, KeepAlive: o.KeepaliveTimeout, Attempts: f.Attempts,
+		CompletionTimeout: o.CompletionTimeout,
 	}
 	t.MinTLS, t.MaxTLS = tlsRange(o.SSLProtocols)
 	resp, err := fx.env.Origins.Fetch(ctx, t, f.Request)

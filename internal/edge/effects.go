@@ -60,7 +60,8 @@ type FetchRequest struct {
 	Access OriginAccess
 	// DistributionID and DistributionARN name the caller, as service cloudfront.amazonaws.com.
 	DistributionID, DistributionARN string
-	// Attempts is 1 for methods that are never retried (facts: cloudfront-dataplane 8).
+	// Attempts is how often to try to connect, whatever the method; GET and HEAD are also sent so often when no answer comes,
+	// and no other method is ever sent twice (facts: cloudfront-dataplane 8).
 	Attempts int
 	// Request has Host, the path with the origin path, and exactly the fields to send; its Trace is the viewer's.
 	Request *message.Request

@@ -103,11 +103,7 @@ func (x *exchange) buildFetch(origin *Origin) *FetchRequest {
 		req.Host = origin.HostHeader
 	}
 	f := &FetchRequest{
-		DistributionID: x.plan.ID, DistributionARN: x.plan.ARN, Attempts: 1, Request: req,
-	}
-	// Other methods are never sent twice (facts: cloudfront-dataplane 8).
-	if x.method&(GET|HEAD) != 0 {
-		f.Attempts = max(origin.Attempts, 1)
+		DistributionID: x.plan.ID, DistributionARN: x.plan.ARN, Attempts: max(origin.Attempts, 1), Request: req,
 	}
 	x.aim(f, origin)
 	if x.hop != nil {

@@ -538,3 +538,18 @@ func TestTableIsConnected(t *testing.T) {
 		}
 	}
 }
+
+// Connecting is tried as often as the origin says for every method: what may be sent twice is decided where it is sent.
+func TestAttempts(t *testing.T) {
+	p := testPlan(managed(t, "Managed-CachingDisabled", ""))
+	p.Behaviors[0].Allowed |= POST | DELETE
+	w, s := newWorld(p)
+	for _, method := range []string{"GET", "HEAD", "POST", "DELETE"} {
+		r := get("/a")
+		r.Method = method
+		ask(s, r)
+		if n := w.last().Attempts; n != 3 {
+			t.Errorf("%s: %d attempts, want 3", method, n)
+		}
+	}
+}

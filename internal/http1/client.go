@@ -63,6 +63,13 @@ func NewClientConn(conn net.Conn, o ClientOptions) *ClientConn {
 // SetReadTimeout changes the read timeout for the next request.
 func (c *ClientConn) SetReadTimeout(d time.Duration) { c.o.ReadTimeout = d }
 
+// SetCompletion sets within what time the next answer has to be whole; 0 means that it may take as long as it goes on.
+func (c *ClientConn) SetCompletion(d time.Duration) {
+	if c.end = 0; d > 0 {
+		c.end = now() + instant(d)
+	}
+}
+
 // Close closes the connection.
 func (c *ClientConn) Close() error { return c.conn.Close() }
 

@@ -104,7 +104,7 @@ func (c *ClientConn) startUpload(out []byte, body io.Reader, length int64) {
 	u := &upload{done: make(chan struct{})}
 	c.upload = u
 	s := &sender{w: &c.wire, out: out, timeout: c.o.WriteTimeout}
-	timeout := c.o.ReadTimeout
+	timeout, end := c.o.ReadTimeout, c.end
 	go func() {
 		defer close(u.done)
 		first := getBuffer(smallSize)
@@ -125,9 +125,14 @@ func (c *ClientConn) startUpload(out []byte, body io.Reader, length int64) {
 		}
 		u.mu.Lock()
 		defer u.mu.Unlock()
-		if !u.answered && timeout > 0 {
-			_ = c.conn.SetReadDeadline(time.Now().Add(timeout))
+		if u.answered || timeout <= 0 {
+			return
 		}
+		by := now() + instant(timeout)
+		if end != 0 {
+			by = min(by, end)
+		}
+		_ = c.conn.SetReadDeadline(by.time())
 	}()
 }
 

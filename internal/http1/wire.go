@@ -50,6 +50,7 @@ type wire struct {
 	line    int    // where in buf[r:w] the line begins that endOfHead is in
 	readBy  instant
 	writeBy instant
+	end     instant // by when all reads have to be over
 }
 
 // instant is a moment in nanoseconds since the start of the program; 0 is none. It costs half of what time.Now does.
@@ -149,7 +150,11 @@ func slack(d time.Duration) time.Duration { return min(d/4, time.Second) }
 
 // armRead sees to it that a read fails after d, or up to a quarter or a second later. d <= 0 means never.
 func (w *wire) armRead(d time.Duration) {
-	if by, set := arm(w.readBy, d); set {
+	by, set := arm(w.readBy, d)
+	if w.end != 0 && (by == 0 || by > w.end) {
+		by, set = w.end, w.end != w.readBy
+	}
+	if set {
 		w.readBy = by
 		_ = w.conn.SetReadDeadline(deadline(by))
 	}

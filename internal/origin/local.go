@@ -40,6 +40,9 @@ func (c *Client) fetchLocal(ctx context.Context, t *Target, h message.Handler, r
 	}
 	inner, cancel := context.WithCancelCause(context.WithValue(ctx, depthKey{}, depth+1))
 	l := &localCall{c: c, t: t, handler: h, address: e.Address, cancel: cancel}
+	if t.CompletionTimeout > 0 {
+		l.end = time.Now().Add(t.CompletionTimeout)
+	}
 	in := l.request(r)
 	resp, err := l.run(ctx, inner, in)
 	if err == nil {
@@ -89,7 +92,21 @@ type localCall struct {
 	address string
 	cancel  context.CancelCauseFunc
 	mu      sync.Mutex
-	near    net.Conn // our end of an upgraded connection
+	near    net.Conn  // our end of an upgraded connection
+	end     time.Time // by when the answer has to be whole; zero: never
+}
+
+// patience is how long to wait for the next thing; 0 means for ever.
+func (l *localCall) patience() time.Duration {
+	d := max(l.t.ReadTimeout, 0)
+	if l.end.IsZero() {
+		return d
+	}
+	left := max(time.Until(l.end), 1)
+	if d == 0 || left < d {
+		return left
+	}
+	return d
 }
 
 // request is r as the receiving side sees it.
@@ -174,8 +191,9 @@ func (l *localCall) run(outer, ctx context.Context, in *message.Request) (*messa
 		}
 	}()
 	var late <-chan time.Time
-	if l.t.ReadTimeout > 0 {
-		timer := time.NewTimer(l.t.ReadTimeout)
+	patience := l.patience()
+	if patience > 0 {
+		timer := time.NewTimer(patience)
 		defer timer.Stop()
 		late = timer.C
 	}
@@ -189,7 +207,7 @@ func (l *localCall) run(outer, ctx context.Context, in *message.Request) (*messa
 	case err := <-failed:
 		e.Kind, e.Err = Closed, err
 	case <-late:
-		e.Kind, e.Err = ResponseTimeout, fmt.Errorf("no answer within %v", l.t.ReadTimeout)
+		e.Kind, e.Err = ResponseTimeout, fmt.Errorf("no answer within %v", patience)
 	case <-outer.Done():
 		e.Kind, e.Err = Canceled, context.Cause(outer)
 	}
@@ -297,7 +315,7 @@ func (b *localBody) Read(p []byte) (int, error) {
 	switch {
 	case err == nil:
 	case expired:
-		b.err = &Error{Kind: ResponseTimeout, Address: b.l.address, Err: fmt.Errorf("nothing more within %v", b.l.t.ReadTimeout)}
+		b.err = &Error{Kind: ResponseTimeout, Address: b.l.address, Err: errors.New("nothing more in time")}
 	case err == io.EOF && (!b.bounded || b.left == 0):
 		b.err = io.EOF
 	case err == io.EOF:
@@ -313,7 +331,7 @@ func (b *localBody) Read(p []byte) (int, error) {
 
 // arm starts the read timeout: when it ends, the handler's context and body are closed under the reader.
 func (b *localBody) arm() *time.Timer {
-	d := b.l.t.ReadTimeout
+	d := b.l.patience()
 	if d <= 0 {
 		return nil
 	}

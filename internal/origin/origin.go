@@ -55,6 +55,9 @@ type Target struct {
 	// each wait between reads; KeepAlive the time that an idle connection is kept. Defaults: 10 s, 30 s, 5 s
 	// (facts: cloudfront-dataplane 4). A negative ReadTimeout means none, a negative KeepAlive no reuse.
 	ConnectTimeout, ReadTimeout, KeepAlive time.Duration
+	// CompletionTimeout bounds an attempt from the request to the end of the answer; 0 means that an answer may take as long as
+	// it goes on.
+	CompletionTimeout time.Duration
 	// Attempts is how often to try to connect and, for GET and HEAD without a body, to get an answer; 0 means 1
 	// (facts: cloudfront-dataplane 8).
 	Attempts int

@@ -304,6 +304,7 @@ func (c *Client) sweepIdle() {
 // roundTrip does one exchange.
 func (k *conn) roundTrip(ctx context.Context, t *Target, r *message.Request) (*message.Response, error) {
 	k.http.SetReadTimeout(max(t.ReadTimeout, 0))
+	k.http.SetCompletion(t.CompletionTimeout)
 	k.keep = t.KeepAlive
 	k.begin(ctx)
 	resp, err := k.http.RoundTrip(r)
