@@ -107,7 +107,7 @@ func (n *Node) landing(context.Context, *message.Request) *message.Response {
 	var b strings.Builder
 	b.WriteString("Foregate " + version() + "\n\nIt serves:\n\n")
 	writeEndpoints(&b, n.Endpoints(), n.opts.Listen)
-	b.WriteString("\nThe AWS API answers here as well: AWS_ENDPOINT_URL=http://" + n.opts.Listen + ", access key test, secret test.\n")
+	b.WriteString("\nThe AWS API answers here as well: AWS_ENDPOINT_URL=http://" + n.opts.Endpoint + ", access key test, secret test.\n")
 	return message.Text(200, "text/plain; charset=utf-8", b.String())
 }
 

@@ -73,7 +73,7 @@ func (n *Node) explain(_ context.Context, a front.Explained) string {
 	name := n.explained.add(func() *explain.Explanation {
 		return explain.Build(explain.Input{Request: a.Request, Response: &response, Body: body.copied(), Trace: a.Trace, Static: static, Locate: n.locate}, asked)
 	})
-	return "http://" + n.opts.Listen + explanationPath + name
+	return "http://" + n.opts.Endpoint + explanationPath + name
 }
 
 // tee keeps the beginning of what is read through it.

@@ -178,7 +178,7 @@ func serveReplays(t testing.TB, n *Node) *replays {
 	l := &replays{conns: make(chan net.Conn)}
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- n.Serve(ctx, l) }()
+	go func() { done <- n.Serve(ctx, &sockets{tcp: l}) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-done; err != nil {

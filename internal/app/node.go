@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -45,8 +44,11 @@ type Options struct {
 	Origins, Buckets, Functions map[string]string
 	// Places say where viewers are, as geo.Open takes them.
 	Places []string
-	// Listen is the address of the listener, so that functions can reach the AWS API; "" without one.
-	Listen string
+	// Listen is the address of the listener, "" without one; Endpoint is where functions and explanations find the AWS API,
+	// "" for the same address.
+	Listen, Endpoint string
+	// NoHTTP3 says why HTTP/3 is not served; "" when it is.
+	NoHTTP3 string
 	// Local is true for a node that nobody connects to: its certificates come from an authority of its own.
 	Local bool
 	// CacheMemory is what the cache of distributions may use, in bytes; 0 for the default.
@@ -155,8 +157,11 @@ func (n *Node) openAuthority() (err error) {
 // openDataPlane makes what serves requests.
 func (n *Node) openDataPlane() (err error) {
 	environment := map[string]string{}
-	if n.opts.Listen != "" {
-		environment["AWS_ENDPOINT_URL"] = "http://" + n.opts.Listen
+	if n.opts.Endpoint == "" {
+		n.opts.Endpoint = n.opts.Listen
+	}
+	if n.opts.Endpoint != "" {
+		environment["AWS_ENDPOINT_URL"] = "http://" + n.opts.Endpoint
 	}
 	n.functions = lambda.New(lambda.Options{Logs: n.functionLog, Environment: environment})
 	n.origins, err = origin.New(origin.Options{
@@ -175,7 +180,7 @@ func (n *Node) openDataPlane() (err error) {
 		Region: n.opts.Region, Account: n.opts.Account, RootKeyID: n.opts.Root.id, RootSecret: n.opts.Root.secret,
 		Now: time.Now, Functions: n.functions, Origins: n.origins,
 		Sessions: iam.NewSessions(time.Now), Objects: n.objects.of, Cache: n.cache,
-		Places:        n.places,
+		Places: n.places, NoHTTP3: n.opts.NoHTTP3,
 		EdgeFunctions: &edgefunction.Cache{}, FunctionLog: n.edgeFunctionLog,
 		AccessLog: func(stage, line string) { n.opts.Log("access log of %s: %s", stage, line) },
 	}
@@ -256,9 +261,6 @@ func (n *Node) Deploy(ctx context.Context, t *cloudformation.Template, opts stac
 func (n *Node) Handle(ctx context.Context, r *message.Request) *message.Response {
 	return n.front.Handler(ctx, r)
 }
-
-// Serve answers connections until ctx ends.
-func (n *Node) Serve(ctx context.Context, ln net.Listener) error { return n.front.Serve(ctx, ln) }
 
 // Close ends everything that the node runs. Requests under way are cut off: end Serve first.
 func (n *Node) Close() error {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -176,11 +177,11 @@ func cmdDown(ts *testscript.TestScript, _ bool, _ []string) {
 }
 
 // cmdRequest makes a request twice: over the socket, and with foregate explain. Its output is the answer as curl -i shows it.
+// With --http3 it goes over QUIC. With ! there must be no answer at all.
 func cmdRequest(ts *testscript.TestScript, neg bool, args []string) {
-	if neg {
-		ts.Fatalf("a request always gets an answer: use status")
-	}
 	r := of(ts)
+	overQUIC := slices.Contains(args, "--http3")
+	args = slices.DeleteFunc(args, func(a string) bool { return a == "--http3" }) // explain has no connection
 	flags, positional := splitArgs(args)
 	address, method := positional[len(positional)-1], "GET"
 	if len(positional) == 2 {
@@ -188,7 +189,20 @@ func cmdRequest(ts *testscript.TestScript, neg bool, args []string) {
 	} else if slices.Contains(flags, "-d") {
 		method = "POST"
 	}
-	answer, body := r.overSocket(ts, method, address, flags)
+	send := r.overTCP
+	if overQUIC {
+		send = r.overQUIC
+	}
+	answer, body, err := r.overSocket(ts, []string{method, address}, flags, send)
+	if neg {
+		if err == nil {
+			ts.Fatalf("an answer with status %d", answer.Status)
+		}
+		return
+	}
+	if err != nil {
+		ts.Fatalf("%s %s: %v\n%s", method, address, err, r.log)
+	}
 	r.status = answer.Status
 	fmt.Fprintf(ts.Stdout(), "HTTP/1.1 %d %s\n", answer.Status, http.StatusText(answer.Status))
 	for _, f := range answer.Header {
@@ -220,7 +234,7 @@ func splitArgs(args []string) (flags, positional []string) {
 }
 
 // overSocket makes the request on a connection of its own, to the real host name, in TLS for https.
-func (r *run) overSocket(ts *testscript.TestScript, method, address string, flags []string) (*message.Response, []byte) {
+func (r *run) overSocket(ts *testscript.TestScript, what, flags []string, send func(*message.Request) (*message.Response, error)) (*message.Response, []byte, error) {
 	f := &explainFlags{}
 	for i := 0; i < len(flags); i += 2 {
 		switch flags[i] {
@@ -233,31 +247,51 @@ func (r *run) overSocket(ts *testscript.TestScript, method, address string, flag
 		}
 	}
 	n := &Node{opts: Options{Region: r.line.Region}}
-	req, err := f.request(n, []string{method, address})
+	req, err := f.request(n, what)
 	ts.Check(err)
 	req.Header.Add("Foregate-Explain", "1")
+	answer, err := send(req)
+	if err != nil || answer.Body == nil {
+		return answer, nil, err
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	return answer, body, err
+}
+
+func (r *run) overTCP(req *message.Request) (*message.Response, error) {
 	nc, err := net.DialTimeout("tcp", r.line.Listen, 5*time.Second)
-	ts.Check(err)
-	defer nc.Close()
-	ts.Check(nc.SetDeadline(time.Now().Add(time.Minute)))
+	if err != nil {
+		return nil, err
+	}
+	if err := nc.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+		return nil, err
+	}
 	conn := nc
 	if req.Scheme == "https" {
-		conn, err = trusting(nc, req.TLS.ServerName, r.line.CA)
-		ts.Check(err)
-	}
-	client := http1.NewClientConn(conn, http1.ClientOptions{})
-	answer, err := client.RoundTrip(req)
-	if err != nil {
-		ts.Fatalf("%s %s: %v\n%s", method, address, err, r.log)
-	}
-	var body []byte
-	if answer.Body != nil {
-		if body, err = io.ReadAll(answer.Body); err != nil {
-			ts.Fatalf("%s %s: read the answer: %v", method, address, err)
+		if conn, err = trusting(nc, req.TLS.ServerName, r.line.CA); err != nil {
+			return nil, err
 		}
 	}
-	return answer, body
+	answer, err := http1.NewClientConn(conn, http1.ClientOptions{}).RoundTrip(req)
+	if err != nil {
+		_ = nc.Close()
+		return nil, err
+	}
+	if answer.Body == nil {
+		return answer, nc.Close()
+	}
+	answer.Body = closing{answer.Body, nc}
+	return answer, nil
 }
+
+// closing closes the connection with the body.
+type closing struct {
+	io.ReadCloser
+	conn io.Closer
+}
+
+func (c closing) Close() error { return errors.Join(c.ReadCloser.Close(), c.conn.Close()) }
 
 func (r *run) fetchExplanation(ts *testscript.TestScript, address string) *explain.Explanation {
 	if address == "" {

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"fmt"
-	"net"
 	"os/signal"
 	"syscall"
 
@@ -14,29 +13,33 @@ import (
 
 func newServe(streams Streams) *cobra.Command {
 	f := &sourceFlags{}
-	var listen, data string
+	var at listenFlags
+	var data string
 	cmd := &cobra.Command{
 		Use: "serve [flags]", Short: "A node without a template: listener, certificates, store, AWS API",
 		Long: `Serve what the AWS API has made and will make. State is kept in --data.
 
-The node listens on one port. Its AWS API is open to whoever has an access key. That of the account's root is made when the folder is
+The node listens on one port, TCP for all and UDP for HTTP/3. Its AWS API is open to whoever has an access key. That of the account's root is made when the folder is
 new, and kept in DIR/root-credentials, which the AWS CLI and SDKs read:
 
-  AWS_SHARED_CREDENTIALS_FILE=DIR/root-credentials AWS_ENDPOINT_URL=http://ADDR aws sts get-caller-identity`,
+  AWS_SHARED_CREDENTIALS_FILE=DIR/root-credentials AWS_ENDPOINT_URL=http://ADDR aws sts get-caller-identity
+
+With --proxy-protocol the port takes connections of a load balancer only: each must begin with a header of the PROXY protocol, whose
+address is believed, so nobody else may reach the port. The AWS API then also answers on a port of 127.0.0.1, for functions.`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runServe(cmd.Context(), f, listen, data, streams) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return runServe(cmd.Context(), f, &at, data, streams) },
 	}
 	f.add(cmd, "text")
 	for _, name := range []string{"parameter", "stack-name", "output", "function", "bucket"} {
 		_ = cmd.Flags().MarkHidden(name) // they are about a source
 	}
-	cmd.Flags().StringVar(&listen, "listen", defaultListen, "`ADDR` of the listener; port 0 picks a free one")
+	at.add(cmd)
 	f.addCache(cmd)
 	cmd.Flags().StringVar(&data, "data", "", "folder `DIR` of durable state; required")
 	return cmd
 }
 
-func runServe(ctx context.Context, f *sourceFlags, listen, data string, streams Streams) error {
+func runServe(ctx context.Context, f *sourceFlags, at *listenFlags, data string, streams Streams) error {
 	opts, err := f.options("text")
 	if err != nil {
 		return err
@@ -46,18 +49,18 @@ func runServe(ctx context.Context, f *sourceFlags, listen, data string, streams 
 	}
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	ln, err := net.Listen("tcp", listen)
+	socks, err := at.listen()
 	if err != nil {
-		return usage("--listen %s: %v", listen, err)
+		return err
 	}
-	defer ln.Close()
+	defer socks.close()
 	term := &terminal{w: streams.Err, color: streams.ErrColor}
 	root, rootPath, err := rootKey(data)
 	if err != nil {
 		return &exit{exitUsage, err.Error()}
 	}
 	opts.Root = root
-	opts.Listen, opts.Data, opts.Strangers = ln.Addr().String(), data, true
+	opts.Listen, opts.Endpoint, opts.NoHTTP3, opts.Data, opts.Strangers = socks.address(), socks.endpoint(), socks.noHTTP3, data, true
 	opts.FunctionLog, opts.Log = term.function, term.logf
 	n, err := NewNode(opts)
 	if err != nil {
@@ -65,8 +68,9 @@ func runServe(ctx context.Context, f *sourceFlags, listen, data string, streams 
 	}
 	defer n.Close()
 	fmt.Fprintf(streams.Err, "serving on %s, state in %s, the root's access key in %s\n", opts.Listen, data, rootPath)
+	socks.tell(streams.Err)
 	writeEndpoints(streams.Err, n.Endpoints(), opts.Listen)
-	return n.Serve(ctx, ln)
+	return n.Serve(ctx, socks)
 }
 
 func newCA(streams Streams) *cobra.Command {

@@ -34,7 +34,7 @@ func serving(t *testing.T, file string) (n *Node, end func()) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- n.Serve(ctx, ln) }()
+	go func() { done <- n.Serve(ctx, &sockets{tcp: ln}) }()
 	return n, func() {
 		stop()
 		if err := <-done; err != nil {

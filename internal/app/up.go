@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os/signal"
 	"slices"
@@ -28,7 +27,8 @@ const defaultListen = "127.0.0.1:4566"
 // upFlags are the flags of up.
 type upFlags struct {
 	sourceFlags
-	listen, data            string
+	listenFlags
+	data                    string
 	watch, proxyPassthrough bool
 }
 
@@ -40,8 +40,8 @@ func newUp(streams Streams) *cobra.Command {
 		Args:    sources,
 		RunE:    func(cmd *cobra.Command, args []string) error { return f.run(cmd.Context(), streams, args) },
 	}
-	f.add(cmd, "text or json")
-	cmd.Flags().StringVar(&f.listen, "listen", defaultListen, "one `ADDR` for HTTP/1.1, HTTP/2, TLS, proxy and AWS API; port 0 picks a free one")
+	f.sourceFlags.add(cmd, "text or json")
+	f.listenFlags.add(cmd)
 	f.addCache(cmd)
 	cmd.Flags().StringVar(&f.data, "data", "", "folder `DIR` of durable state (default: memory only)")
 	cmd.Flags().BoolVar(&f.watch, "watch", false, "reload when a source or a function's code changes")
@@ -65,13 +65,14 @@ func (f *upFlags) run(ctx context.Context, streams Streams, files []string) erro
 	}
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	ln, err := net.Listen("tcp", f.listen)
+	socks, err := f.listen()
 	if err != nil {
-		return usage("--listen %s: %v", f.listen, err)
+		return err
 	}
-	defer ln.Close()
+	defer socks.close()
 	term := &terminal{w: streams.Err, color: streams.ErrColor}
-	opts.Listen, opts.Data, opts.ProxyPassthrough, opts.Explanations = ln.Addr().String(), f.data, f.proxyPassthrough, true
+	opts.Listen, opts.Endpoint, opts.NoHTTP3 = socks.address(), socks.endpoint(), socks.noHTTP3
+	opts.Data, opts.ProxyPassthrough, opts.Explanations = f.data, f.proxyPassthrough, true
 	opts.FunctionLog, opts.Answered, opts.Log = term.function, term.answered, term.logf
 	n, err := NewNode(opts)
 	if err != nil {
@@ -95,10 +96,11 @@ func (f *upFlags) run(ctx context.Context, streams Streams, files []string) erro
 	if err != nil {
 		return err
 	}
+	socks.tell(streams.Err)
 	if f.watch {
 		go n.watch(ctx, &f.sourceFlags, files, streams)
 	}
-	return n.Serve(ctx, ln)
+	return n.Serve(ctx, socks)
 }
 
 // ready is the one line that up -o json prints.
@@ -159,7 +161,7 @@ func (n *Node) printText(streams Streams, stacks []loaded, found []diag.Finding,
 			fmt.Fprintf(w, "  %s = %s\n", o.Key, value)
 		}
 	}
-	fmt.Fprintf(w, "\n  AWS API     AWS_ENDPOINT_URL=http://%s AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test\n", n.opts.Listen)
+	fmt.Fprintf(w, "\n  AWS API     AWS_ENDPOINT_URL=http://%s AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test\n", n.opts.Endpoint)
 	fmt.Fprintf(w, "  real names  curl -x http://%s --cacert %s https://…\n", n.opts.Listen, quoted(n.authority.Path()))
 	explain.WriteFindings(w, found, explain.Style{Color: streams.ErrColor})
 	fmt.Fprintln(w)

@@ -120,7 +120,7 @@ var bans = []struct {
 	why      string
 }{
 	{
-		from: []string{"internal/edge", "internal/gateway", "internal/bucket", "internal/function", "internal/vtl", "internal/http1", "internal/http2", "internal/origin", "internal/sigv4", "internal/iam", "internal/front"},
+		from: []string{"internal/edge", "internal/gateway", "internal/bucket", "internal/function", "internal/vtl", "internal/http1", "internal/http2", "internal/http3", "internal/origin", "internal/sigv4", "internal/iam", "internal/front"},
 		to:   []string{"internal/store", "internal/service", "internal/awsapi", "internal/compile", "internal/resource", "internal/stack"},
 		why:  "the data plane reads plans only: a request must never wait for a resource, and an engine must run without the control plane",
 	},

@@ -42,7 +42,7 @@ func (c *compiler) distributions() {
 	for rec, v := range resource.Distributions.All(c.view, resource.Global) {
 		hosts := []string{v.DomainName}
 		versions := strings.ToLower(deref(v.Config.HttpVersion))
-		site.NoHTTP2, site.HTTP3 = !speaksHTTP2(versions), speaksHTTP3(versions)
+		site.NoHTTP2, site.HTTP3 = !speaksHTTP2(versions), speaksHTTP3(versions) && c.env.NoHTTP3 == ""
 		site.Certificate, site.TLS = own, securityPolicies["TLSv1"]
 		c.add(c.front.Name(v.DomainName, site), c.path(rec, "DistributionConfig"))
 		site.Certificate, site.TLS = c.viewerCertificate(v.Config), securityPolicies[deref(v.Config.ViewerCertificate.MinimumProtocolVersion)]
@@ -114,7 +114,7 @@ func (d *distributionCompiler) plan(rec *store.Record, v *resource.Distribution)
 	version := strings.ToLower(deref(c.HttpVersion))
 	p := &edge.Plan{
 		ID: v.ID, ARN: "arn:aws:cloudfront::" + d.env.Account + ":distribution/" + v.ID, Account: d.env.Account, DomainName: v.DomainName,
-		Enabled: deref(c.Enabled), Staging: deref(c.Staging), HTTP2: speaksHTTP2(version), IPv6: deref(c.IsIPV6Enabled),
+		Enabled: deref(c.Enabled), Staging: deref(c.Staging), HTTP2: speaksHTTP2(version), HTTP3: speaksHTTP3(version) && d.env.NoHTTP3 == "", IPv6: deref(c.IsIPV6Enabled),
 		DefaultRootObject: deref(c.DefaultRootObject), SourcePath: d.path(rec, config),
 	}
 	for _, a := range c.Aliases.Items {
@@ -279,8 +279,8 @@ func (d *distributionCompiler) settings(rec *store.Record, p *edge.Plan, c *clou
 	if deref(c.WebACLId) != "" {
 		note("WebACLId", "no web ACL is evaluated")
 	}
-	if speaksHTTP3(strings.ToLower(deref(c.HttpVersion))) {
-		note("HttpVersion", "HTTP/3 is not served and not advertised; HTTP/1.1 and HTTP/2 are")
+	if d.env.NoHTTP3 != "" && speaksHTTP3(strings.ToLower(deref(c.HttpVersion))) {
+		note("HttpVersion", "HTTP/3 is neither served nor advertised here: "+d.env.NoHTTP3)
 	}
 	if deref(c.ContinuousDeploymentPolicyId) != "" {
 		note("ContinuousDeploymentPolicyId", "all traffic goes to the primary distribution")

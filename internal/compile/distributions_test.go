@@ -277,7 +277,7 @@ func TestUnsupportedSettings(t *testing.T) {
         Restrictions: {GeoRestriction: {RestrictionType: blacklist, Locations: [AQ]}}`
 	text := strings.NewReplacer("ALIASES", settings, "PATH ", "", "BEHAVIORS", "Comment: c", "CACHING", exceptHost+", SmoothStreaming: true, TrustedSigners: [self]").Replace(apiSite)
 	plans, found := plansOf(t, text)
-	want := []string{"Restrictions.GeoRestriction", "Logging", "WebACLId", "HttpVersion", "DefaultCacheBehavior.TrustedSigners", "DefaultCacheBehavior.SmoothStreaming"}
+	want := []string{"Restrictions.GeoRestriction", "Logging", "WebACLId", "DefaultCacheBehavior.TrustedSigners", "DefaultCacheBehavior.SmoothStreaming"}
 	var got []string
 	for _, f := range found {
 		want := diag.UnsupportedProperty
@@ -294,7 +294,7 @@ func TestUnsupportedSettings(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if n := len(plans["Site"].Unsupported); n != 3 {
+	if n := len(plans["Site"].Unsupported); n != 2 {
 		t.Errorf("%d notes in the plan", n)
 	}
 }

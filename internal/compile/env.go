@@ -41,6 +41,8 @@ type Env struct {
 	Places *geo.Locator
 	// Node is what the edge calls itself.
 	Node edge.Node
+	// NoHTTP3 says why the node does not serve HTTP/3; "" when it does.
+	NoHTTP3 string
 	// AccessLog takes the lines of access logs, with the ARN of the stage that they belong to.
 	AccessLog func(stage, line string)
 	// Gateway is what stages of REST APIs count and cache; its zero value is ready.

@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"strings"
 	"unsafe"
 
 	"github.com/foregate/foregate/internal/http1"
@@ -52,6 +53,9 @@ func (x *exchange) shareHead(r *message.Response) bool {
 		return false
 	}
 	mark := x.svc.markOf(x.plan, x.res.xcache)
+	if x.plan.HTTP3 && x.viewer.SentHost != "" && altSvc(x.viewer.SentHost) != altSvc("") {
+		mark = nil // another port
+	}
 	if mark == nil {
 		return false
 	}
@@ -65,7 +69,11 @@ func (x *exchange) shareHead(r *message.Response) bool {
 func (s *Service) makeMarks() (m [2][2]*message.Lines) {
 	for i, xcache := range [...]string{xcacheHit, xcacheError} {
 		for j, http3 := range [...]bool{false, true} {
-			m[i][j], _ = http1.NewLines(s.appendMark(nil, xcache, s.via[message.HTTP11], http3))
+			alt := ""
+			if http3 {
+				alt = altSvc("")
+			}
+			m[i][j], _ = http1.NewLines(s.appendMark(nil, xcache, s.via[message.HTTP11], alt))
 		}
 	}
 	return m
@@ -87,14 +95,31 @@ func (s *Service) markOf(p *Plan, xcache string) *message.Lines {
 	return s.marks[i][j]
 }
 
-func (s *Service) appendMark(h message.Header, xcache, via string, http3 bool) message.Header {
+// altSvc is the value of Alt-Svc (facts: cloudfront-dataplane 1), with the port that the viewer came to: CloudFront's is always
+// 443, and a viewer who came to another one finds nothing there.
+func altSvc(sentHost string) string {
+	colon := strings.LastIndexByte(sentHost, ':')
+	if colon < 0 || colon == len(sentHost)-1 || strings.IndexByte(sentHost[colon:], ']') >= 0 {
+		return `h3=":443"; ma=86400`
+	}
+	return `h3="` + sentHost[colon:] + `"; ma=86400`
+}
+
+// alternative is the value of the answer's Alt-Svc, "" for none.
+func (x *exchange) alternative() string {
+	if x.plan == nil || !x.plan.HTTP3 {
+		return ""
+	}
+	return altSvc(x.viewer.SentHost)
+}
+
+func (s *Service) appendMark(h message.Header, xcache, via, alternative string) message.Header {
 	h = append(h,
 		message.Field{Name: "X-Cache", Value: xcache},
 		message.Field{Name: "Via", Value: via},
 		message.Field{Name: "X-Amz-Cf-Pop", Value: s.node.Pop})
-	if http3 {
-		// facts: cloudfront-dataplane 1
-		h = append(h, message.Field{Name: "Alt-Svc", Value: `h3=":443"; ma=86400`})
+	if alternative != "" {
+		h = append(h, message.Field{Name: "Alt-Svc", Value: alternative})
 	}
 	return h
 }
@@ -133,7 +158,7 @@ func (x *exchange) appendHead(h message.Header) message.Header {
 	if via != "" {
 		own = via + ", " + own
 	}
-	h = x.appendOwn(x.svc.appendMark(h, x.res.xcache, own, x.plan != nil && x.plan.HTTP3))
+	h = x.appendOwn(x.svc.appendMark(h, x.res.xcache, own, x.alternative()))
 	if x.res.after != nil {
 		h = x.res.after.Append(h)
 	}

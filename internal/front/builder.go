@@ -167,6 +167,7 @@ func (b *Builder) entry(s *Snapshot, name string) *entry {
 		e.target = at
 	}
 	b.claim(e, name)
+	s.http3 = s.http3 || e.face != nil && e.face.HTTP3
 	return e
 }
 

@@ -6,20 +6,24 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
 	"github.com/foregate/foregate/internal/clienthello"
 	"github.com/foregate/foregate/internal/http1"
 	"github.com/foregate/foregate/internal/http2"
+	"github.com/foregate/foregate/internal/http3"
 	"github.com/foregate/foregate/internal/message"
 )
 
 // conn is a connection of a client, as the listener accepted it. Tunnels in it count as part of it.
 type conn struct {
 	f      *Front
-	nc     net.Conn
-	port   string       // of the listener
+	nc     net.Conn    // nil over QUIC
+	quic   *http3.Conn // nil over TCP
+	port   string      // of the listener
+	client netip.AddrPort
 	active atomic.Int32 // requests in flight, and one for the time before the first
 	last   atomic.Int64 // Front.accepted when it was last in use
 	space  uint32       // in the lot, while it is parked
@@ -33,42 +37,51 @@ func (c *conn) end() {
 	c.active.Add(-1)
 }
 
+// close ends the connection at once.
+func (c *conn) close() {
+	if c.quic != nil {
+		_ = c.quic.Close()
+		return
+	}
+	_ = c.nc.Close()
+}
+
 // Serve accepts connections until ctx ends or the listener fails, which it then returns. Connections that wait for a
 // request are closed at once, others after the answer that they are at; after Options.Grace all are cut. A Front that has
 // stopped cannot serve again. Several listeners may be served at the same time, and stop together.
 func (f *Front) Serve(ctx context.Context, ln net.Listener) error {
+	return f.serveListener(ctx, ln, (*Front).speak)
+}
+
+// ServeProxyProtocol is Serve for a listener that only load balancers reach, which begin every connection with a header of
+// the PROXY protocol. The client's address is taken from it; a connection without a valid one is closed.
+func (f *Front) ServeProxyProtocol(ctx context.Context, ln net.Listener) error {
+	return f.serveListener(ctx, ln, (*Front).speakProxied)
+}
+
+// opener begins to speak on a connection.
+type opener func(f *Front, ctx context.Context, raw net.Conn, v *visit) (over bool)
+
+func (f *Front) serveListener(ctx context.Context, ln net.Listener, open opener) error {
 	forced, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	stop := context.AfterFunc(ctx, func() { _ = ln.Close() })
 	defer stop()
 	_, port := SplitPort(ln.Addr().String())
-	err := f.accept(forced, ln, port)
+	err := f.accept(forced, ln, func(ctx context.Context, c *conn) (over bool) {
+		c.port = port
+		return open(f, ctx, c.nc, &visit{shard: f.shard(), conn: c})
+	})
 	_ = ln.Close()
 	if ctx.Err() != nil {
 		err = nil
 	}
-	f.stopping.Store(true)
-	f.stop()
-	f.lot.close()
-	done := make(chan struct{})
-	go func() {
-		f.wg.Wait()
-		close(done)
-	}()
-	grace := time.NewTimer(f.opts.Grace)
-	defer grace.Stop()
-	select {
-	case <-done:
-	case <-grace.C:
-		cut()
-		f.closeAll()
-		<-done
-	}
+	f.wind(cut)
 	return err
 }
 
 // accept starts a goroutine for each connection. When the system has no more files, it waits and tries again.
-func (f *Front) accept(ctx context.Context, ln net.Listener, port string) error {
+func (f *Front) accept(ctx context.Context, ln net.Listener, open func(context.Context, *conn) (over bool)) error {
 	pause := 5 * time.Millisecond
 	for {
 		nc, err := ln.Accept()
@@ -85,12 +98,12 @@ func (f *Front) accept(ctx context.Context, ln net.Listener, port string) error 
 			continue
 		}
 		pause = 5 * time.Millisecond
-		c := &conn{f: f, nc: nc, port: port}
+		c := &conn{f: f, nc: nc, client: http1.ClientAddr(nc)}
 		c.active.Store(1)
 		f.track(c)
 		f.wg.Add(1)
 		go func() {
-			if f.speak(ctx, nc, &visit{shard: f.shard(), conn: c}) {
+			if open(ctx, c) {
 				f.gone(c)
 			}
 		}()
@@ -119,7 +132,7 @@ func (f *Front) track(c *conn) {
 		}
 		delete(f.conns, old)
 		if !f.lot.end(old) {
-			_ = old.nc.Close()
+			old.close()
 		}
 	}
 }
@@ -151,7 +164,7 @@ func (f *Front) oldestIdle() *conn {
 }
 
 func (f *Front) untrack(c *conn) {
-	_ = c.nc.Close()
+	c.close()
 	f.mu.Lock()
 	delete(f.conns, c)
 	f.mu.Unlock()
@@ -161,8 +174,28 @@ func (f *Front) closeAll() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for c := range f.conns {
-		_ = c.nc.Close()
+		c.close()
 	}
+}
+
+// speakProxied reads the header of the PROXY protocol, and goes on as speak.
+func (f *Front) speakProxied(ctx context.Context, raw net.Conn, v *visit) (over bool) {
+	_ = raw.SetReadDeadline(time.Now().Add(f.opts.HandshakeTimeout))
+	wake := context.AfterFunc(f.drain, func() { _ = raw.SetReadDeadline(time.Unix(1, 0)) })
+	client, err := readProxyHeader(raw)
+	wake()
+	if err != nil {
+		if now := time.Now().Unix(); errors.Is(err, errProxyHeader) && f.complained.Load() < now-60 { // anybody can cause it
+			f.complained.Store(now)
+			f.opts.Log("a connection from %s was closed: %v", v.conn.client.Addr(), err)
+		}
+		_ = raw.Close()
+		return true
+	}
+	if client.IsValid() {
+		v.conn.client = client
+	}
+	return f.speak(ctx, raw, v)
 }
 
 // speak finds out the protocol of a connection, or of a tunnel in one, and serves it. It returns whether the connection is over;
@@ -181,8 +214,7 @@ func (f *Front) speak(ctx context.Context, raw net.Conn, v *visit) (over bool) {
 	if err != nil {
 		return true
 	}
-	// Twice CloudFront's limit: CloudFront refuses a long head by itself, with 494.
-	o := http1.Options{Scheme: "http", Client: http1.ClientAddr(v.conn.nc), MaxHead: 64 << 10}
+	o := http1.Options{Scheme: "http", Client: v.conn.client, MaxHead: maxHead}
 	h2 := first == sniffPreface
 	var tc *tls.Conn
 	if first == sniffTLS {
@@ -206,6 +238,9 @@ func (f *Front) speak(ctx context.Context, raw net.Conn, v *visit) (over bool) {
 	return f.run(ctx, nc, v, o, h2)
 }
 
+// maxHead is twice CloudFront's limit: CloudFront refuses a long head by itself, with 494.
+const maxHead = 64 << 10
+
 // Serve implements message.Handler for the requests of a connection.
 func (v *visit) Serve(ctx context.Context, r *message.Request) *message.Response {
 	if v.again != nil && (v.used.Load() || v.used.Swap(true)) {
@@ -225,6 +260,7 @@ func (f *Front) run(ctx context.Context, nc net.Conn, v *visit, o http1.Options,
 	if h2 {
 		http2.ServeConn(ctx, nc, http2.Options{
 			Handler: o.Handler, Scheme: o.Scheme, TLS: o.TLS, Client: o.Client, Reject: o.Reject, Report: o.Report, Drain: o.Drain,
+			MaxHead: o.MaxHead,
 		})
 		return true
 	}

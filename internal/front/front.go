@@ -93,15 +93,19 @@ type Front struct {
 	cur    atomic.Pointer[Snapshot]
 	turns  atomic.Uint32 // hands out shards
 
+	once     sync.Once
+	wanted   chan struct{}   // closed when a Snapshot has a site with HTTP/3
 	drain    context.Context // done when no further request is wanted
 	stop     context.CancelFunc
 	stopping atomic.Bool  // set just before drain is done
 	accepted atomic.Int64 // connections so far: the clock by which idle ones are aged
-	wg       sync.WaitGroup
-	mu       sync.Mutex
-	conns    map[*conn]struct{}
-	lot      lot
-	report   func(error)
+	// complained is when the log last had a connection without its PROXY protocol header, in seconds.
+	complained atomic.Int64
+	wg         sync.WaitGroup
+	mu         sync.Mutex
+	conns      map[*conn]struct{}
+	lot        lot
+	report     func(error)
 }
 
 // New makes a Front that serves an empty Snapshot.
@@ -124,7 +128,7 @@ func New(opts Options) *Front {
 	if opts.Outside == nil && opts.ProxyPassthrough {
 		opts.Outside = newOutside(opts.Dial)
 	}
-	f := &Front{opts: opts, conns: map[*conn]struct{}{}, report: func(err error) { opts.Log("%v", err) }}
+	f := &Front{opts: opts, conns: map[*conn]struct{}{}, wanted: make(chan struct{}), report: func(err error) { opts.Log("%v", err) }}
 	f.drain, f.stop = context.WithCancel(context.Background())
 	f.tls, f.refuse = f.tlsConfig(), refusal()
 	f.cur.Store(NewBuilder(0).Build())
@@ -134,6 +138,9 @@ func New(opts Options) *Front {
 // Swap makes s the current Snapshot: when it returns, new requests see s. The one before is released when its last
 // request has ended; Drained tells when.
 func (f *Front) Swap(s *Snapshot) {
+	if s.http3 {
+		f.once.Do(func() { close(f.wanted) })
+	}
 	if old := f.cur.Swap(s); old != s {
 		old.retire()
 	}

@@ -19,6 +19,7 @@ type Snapshot struct {
 	hosts     []string
 	endpoints []Endpoint
 	problems  []Problem
+	http3     bool // some site has it
 
 	shards   [shardCount]shard
 	retired  atomic.Bool
