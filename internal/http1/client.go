@@ -187,7 +187,7 @@ func (c *ClientConn) finish(reusable bool) {
 	}
 	if u := c.upload; u != nil {
 		c.upload = nil
-		reusable = reusable && u.finished()
+		reusable = reusable && !u.early && u.finished()
 	}
 	c.release()
 	c.used = true

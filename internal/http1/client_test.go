@@ -271,3 +271,49 @@ func TestShortBody(t *testing.T) {
 		t.Errorf("got %v, sent %q", err, conn.out.String())
 	}
 }
+
+// TestPause: an origin that answers while the body pauses gets no more of the body when it has refused the request, and in no case
+// another request on that connection: it may take the rest of the body for one.
+func TestPause(t *testing.T) {
+	for status, more := range map[string]bool{"200 OK": true, "302 Found": false, "408 Request Timeout": false, "500 Oops": false} {
+		synctest.Test(t, func(t *testing.T) {
+			client, server := net.Pipe()
+			var in bytes.Buffer
+			go func() {
+				b := make([]byte, 1000)
+				for {
+					n, err := server.Read(b)
+					if err != nil {
+						return
+					}
+					if in.Write(b[:n]); bytes.HasSuffix(in.Bytes(), []byte("\r\n\r\nabc")) {
+						go io.WriteString(server, "HTTP/1.1 "+status+"\r\nContent-Length: 2\r\n\r\nok")
+					}
+				}
+			}()
+			body, feed := io.Pipe()
+			go func() {
+				io.WriteString(feed, "abc")
+				time.Sleep(time.Second)
+				io.WriteString(feed, "GET /smuggled HTTP/1.1\r\n\r\n")
+				feed.Close()
+			}()
+			reused := false
+			c := NewClientConn(client, ClientOptions{ReadTimeout: time.Minute, WriteTimeout: time.Minute, Done: func(_ *ClientConn, reusable bool) { reused = reusable }})
+			resp, err := c.RoundTrip(&message.Request{Method: "POST", Host: "h", Path: "/", Body: body, ContentLength: int64(len("abcGET /smuggled HTTP/1.1\r\n\r\n"))})
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(2 * time.Second)
+			if b, err := io.ReadAll(resp.Body); err != nil || string(b) != "ok" {
+				t.Errorf("%s: got %q, %v", status, b, err)
+			}
+			synctest.Wait()
+			if strings.Contains(in.String(), "smuggled") != more || reused {
+				t.Errorf("%s: sent %q, reused %v", status, in.String(), reused)
+			}
+			c.Close()
+			body.Close()
+		})
+	}
+}

@@ -2,9 +2,11 @@ package http1
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/foregate/foregate/internal/message"
@@ -16,6 +18,9 @@ type upload struct {
 	ok       bool // whole; set before done is closed
 	mu       sync.Mutex
 	answered bool // the answer's head is here: its reader sets deadlines
+	early    bool // it came before the body had been read
+	taken    atomic.Bool
+	cut      atomic.Bool
 }
 
 func (u *upload) finished() bool {
@@ -27,9 +32,13 @@ func (u *upload) finished() bool {
 	}
 }
 
-// answered tells the upload, if there is one, that the answer's head is here.
+// answered tells the upload, if there is one, that the answer's head is here. An origin that refuses a request before it has
+// the whole of it may take the rest for another request (a pause within the body makes some do that): it gets no more of it,
+// and the connection carries no other request.
 func (c *ClientConn) answered() {
 	if u := c.upload; u != nil {
+		u.early = !u.taken.Load()
+		u.cut.Store(u.early && c.p.status >= 300)
 		u.mu.Lock()
 		u.answered = true
 		u.mu.Unlock()
@@ -109,17 +118,18 @@ func (c *ClientConn) startUpload(out []byte, body io.Reader, length int64) {
 		defer close(u.done)
 		first := getBuffer(smallSize)
 		defer putBuffer(first)
-		switch n, err := body.Read(first); {
+		from := &uploadBody{r: body, u: u, left: length}
+		switch n, err := from.Read(first); {
 		case n == 0 && err != nil && err != io.EOF:
 			s.broken = err
 		case length < 0:
-			s.chunked(begunBody{io.MultiReader(bytes.NewReader(first[:n]), body)})
+			s.chunked(begunBody{io.MultiReader(bytes.NewReader(first[:n]), from)})
 		default:
-			s.knownLength(begunBody{io.MultiReader(bytes.NewReader(first[:n]), body)}, length)
+			s.knownLength(begunBody{io.MultiReader(bytes.NewReader(first[:n]), from)}, length)
 		}
 		putBuffer(s.out)
 		u.ok = s.broken == nil && s.failed == nil
-		if s.broken != nil {
+		if s.broken != nil && !u.cut.Load() {
 			_ = c.conn.Close() // the rest of the body will never come: the reader must not wait for an answer
 			return
 		}
@@ -165,6 +175,30 @@ func ready(r io.Reader, n int64) bool {
 		return true
 	}
 	return false
+}
+
+// uploadBody is a body that notices its own end, and that ends when its upload is cut.
+type uploadBody struct {
+	r    io.Reader
+	u    *upload
+	left int64 // -1: unknown
+}
+
+var errCut = errors.New("the origin has refused the request before its body was sent")
+
+// Read reads the body.
+func (b *uploadBody) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	if b.u.cut.Load() {
+		return 0, errCut
+	}
+	if b.left >= 0 {
+		b.left -= int64(n)
+	}
+	if err == io.EOF || b.left == 0 {
+		b.u.taken.Store(true)
+	}
+	return n, err
 }
 
 // begunBody is a body of which something is here. A head waits for that: a body that breaks the protocol at once has sent
