@@ -306,7 +306,7 @@ func (s *Stream) tooFarAhead() bool {
 func (s *Stream) waitForSlowest(r *Reader) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for s.passing && len(s.readers) > 1 && s.total-s.slowest() >= window && !r.closed && !s.ended {
+	for s.passing && len(s.readers) > 1 && s.total-s.slowest() >= window && r.off >= s.total && !r.closed && !s.ended {
 		s.moved.Wait()
 	}
 }
