@@ -81,6 +81,9 @@ func (x *exchange) store(lifetime time.Duration) {
 		return
 	}
 	key, effects := append([]byte(nil), x.key...), x.svc.effects
+	if x.res.length == 0 || x.res.status == 204 {
+		x.discard()
+	}
 	if x.method == HEAD || x.res.body == nil {
 		if o.HeadOnly, o.Length = x.method == HEAD, x.res.length; !o.HeadOnly {
 			o.Body = append([]byte{}, x.res.memory...)
