@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/foregate/foregate/internal/accesslog"
 	"github.com/foregate/foregate/internal/bucket"
 	"github.com/foregate/foregate/internal/ca"
 	"github.com/foregate/foregate/internal/compile"
@@ -68,6 +69,8 @@ type Options struct {
 	// FunctionLog gets the lines that functions print; Answered each answered request. Both may be nil.
 	FunctionLog func(lambda.LogLine)
 	Answered    func(front.Answered)
+	// LogEvery is how long a record of a distribution's standard log waits at most; 0 means five seconds.
+	LogEvery time.Duration
 	// Log gets what an operator should know.
 	Log func(format string, args ...any)
 }
@@ -91,6 +94,8 @@ type Node struct {
 	// places knows where viewers are, nil when nobody has said; stopPlaces ends the watch of its files.
 	places     *geo.Locator
 	stopPlaces context.CancelFunc
+	// accessLogs delivers the standard logs of distributions.
+	accessLogs *accesslog.Collector
 	// sources are those that were loaded last: findings point into them.
 	sources atomic.Pointer[[]*source]
 
@@ -176,11 +181,13 @@ func (n *Node) openDataPlane() (err error) {
 	if err := n.openCache(); err != nil {
 		return fmt.Errorf("open the cache on disk: %w", err)
 	}
+	n.accessLogs = n.openAccessLogs()
 	n.env = &compile.Env{
 		Region: n.opts.Region, Account: n.opts.Account, RootKeyID: n.opts.Root.id, RootSecret: n.opts.Root.secret,
 		Now: time.Now, Functions: n.functions, Origins: n.origins,
 		Sessions: iam.NewSessions(time.Now), Objects: n.objects.of, Cache: n.cache,
-		Places: n.places, NoHTTP3: n.opts.NoHTTP3,
+		Places: n.places, NoHTTP3: n.opts.NoHTTP3, EdgeLogs: n.accessLogs,
+		KeepsBucket:   func(name string) bool { return n.opts.Buckets[name] != "" },
 		EdgeFunctions: &edgefunction.Cache{}, FunctionLog: n.edgeFunctionLog,
 		AccessLog: func(stage, line string) { n.opts.Log("access log of %s: %s", stage, line) },
 	}
@@ -287,6 +294,9 @@ func (n *Node) Close() error {
 	}
 	if n.functions != nil {
 		err = errors.Join(err, n.functions.Close())
+	}
+	if n.accessLogs != nil {
+		n.accessLogs.Close()
 	}
 	return errors.Join(err, n.objects.close())
 }

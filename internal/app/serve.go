@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -61,7 +62,7 @@ func runServe(ctx context.Context, f *sourceFlags, at *listenFlags, data string,
 	}
 	opts.Root = root
 	opts.Listen, opts.Endpoint, opts.NoHTTP3, opts.Data, opts.Strangers = socks.address(), socks.endpoint(), socks.noHTTP3, data, true
-	opts.FunctionLog, opts.Log = term.function, term.logf
+	opts.FunctionLog, opts.Log, opts.LogEvery = term.function, term.logf, time.Minute
 	n, err := NewNode(opts)
 	if err != nil {
 		return &exit{exitUsage, err.Error()}

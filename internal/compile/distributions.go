@@ -272,9 +272,8 @@ func (d *distributionCompiler) settings(rec *store.Record, p *edge.Plan, c *clou
 			d.placeUnknown(p.Geo.SourcePath, "the geo restriction excludes nobody")
 		}
 	}
-	if deref(c.Logging.Enabled) || deref(c.Logging.Bucket) != "" {
-		p.Logging = &edge.Logging{Bucket: deref(c.Logging.Bucket), Prefix: deref(c.Logging.Prefix), Cookies: deref(c.Logging.IncludeCookies), SourcePath: d.path(rec, config+"Logging")}
-		note("Logging", "no standard log is written to the bucket")
+	if deref(c.Logging.Enabled) {
+		d.logging(rec, p, c.Logging)
 	}
 	if deref(c.WebACLId) != "" {
 		note("WebACLId", "no web ACL is evaluated")

@@ -3,6 +3,7 @@ package compile
 import (
 	"time"
 
+	"github.com/foregate/foregate/internal/accesslog"
 	"github.com/foregate/foregate/internal/bucket"
 	"github.com/foregate/foregate/internal/edge"
 	"github.com/foregate/foregate/internal/edge/cache"
@@ -43,6 +44,10 @@ type Env struct {
 	Node edge.Node
 	// NoHTTP3 says why the node does not serve HTTP/3; "" when it does.
 	NoHTTP3 string
+	// EdgeLogs gathers and delivers the standard logs of distributions; nil for a node that writes none. KeepsBucket tells whether
+	// there are objects for a bucket that is not in the store.
+	EdgeLogs    *accesslog.Collector
+	KeepsBucket func(bucketName string) bool
 	// AccessLog takes the lines of access logs, with the ARN of the stage that they belong to.
 	AccessLog func(stage, line string)
 	// Gateway is what stages of REST APIs count and cache; its zero value is ready.

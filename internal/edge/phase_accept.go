@@ -66,7 +66,7 @@ func (x *exchange) refuse(status int, r Reason, c Cause, source string) (phase, 
 	x.fail(status, r)
 	// Both of these close the connection (facts: cloudfront-dataplane 4).
 	x.res.close = status == 414 || status == 494
-	x.verdict = "deny"
+	x.verdict, x.cause = "deny", c
 	x.hop.Fact(trace.Refused, "Error", string(c), source)
 	return deliver, r
 }

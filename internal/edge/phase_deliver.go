@@ -197,9 +197,6 @@ func (x *exchange) fields() *message.Header {
 	return &x.res.header
 }
 
-// log is the room for access logs.
-func (x *exchange) log() (phase, Reason) { return done, ReasonNoLog }
-
 func (s *Service) viaOf(p message.Proto) string {
 	if p < message.HTTP10 || p > message.HTTP3 {
 		p = message.HTTP11

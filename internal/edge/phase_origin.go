@@ -282,6 +282,7 @@ func (x *exchange) fetchFailed(err error) (phase, Reason) {
 		kind = fe.Kind
 	}
 	status, reason, cause := kind.answer()
+	x.cause = cause
 	if x.hop != nil {
 		detail := ""
 		if err != nil {

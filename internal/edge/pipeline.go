@@ -117,6 +117,8 @@ type exchange struct {
 	verdict string
 	// nested is true while the page of a custom error response is fetched.
 	nested bool
+	// cause is that of an error which CloudFront made itself, for the access log.
+	cause Cause
 	// place is where the viewer is, once it was looked up.
 	place place
 

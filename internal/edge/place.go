@@ -74,7 +74,7 @@ func (x *exchange) checkCountry(g *GeoRestriction) (next phase, reason Reason, o
 		}
 	case slices.Contains(g.Countries, country) != g.Allow:
 		x.failWith(403, sentenceCountry, xcacheError)
-		x.verdict = "deny"
+		x.verdict, x.cause = "deny", CauseCountry
 		x.hop.Fact(trace.Refused, country, string(CauseCountry), g.SourcePath)
 		return errorPage, ReasonCountry, false
 	case x.hop != nil:

@@ -30,7 +30,7 @@ type Plan struct {
 	ErrorResponses []ErrorResponse
 	// Geo is nil for no restriction.
 	Geo *GeoRestriction
-	// Logging is nil when no log is asked for. Room: the engine does not write logs yet.
+	// Logging is nil when no standard log is asked for.
 	Logging *Logging
 	// Unsupported lists settings of the whole distribution that the compiler has found and the engine does not honour;
 	// each becomes an Unsupported fact of every explained request.
@@ -253,9 +253,11 @@ type GeoRestriction struct {
 
 // Logging is where standard logs go.
 type Logging struct {
-	Bucket, Prefix string
-	Cookies        bool
-	SourcePath     string
+	// Where names the place for people; To takes the records, nil for nobody.
+	Where      string
+	To         Logger
+	Cookies    bool
+	SourcePath string
 }
 
 // Event is one of the four points at which functions run.

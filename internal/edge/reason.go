@@ -78,6 +78,9 @@ const (
 	ReasonPolicyApplied
 	ReasonDelivered
 	ReasonNoLog
+	ReasonLogged
+	ReasonLogElsewhere
+	ReasonNotLogged
 	ReasonInternal
 	ReasonLambdaJSON
 	ReasonCanceled
@@ -152,7 +155,10 @@ var reasonTexts = [reasonCount]string{
 	ReasonNoPolicy:               "no response headers policy",
 	ReasonPolicyApplied:          "the response headers policy is applied",
 	ReasonDelivered:              "the answer is on its way to the viewer",
-	ReasonNoLog:                  "logs are not written",
+	ReasonNoLog:                  "the distribution has no standard log",
+	ReasonLogged:                 "the record of the request is on its way to the standard log",
+	ReasonLogElsewhere:           "the bucket of the standard log is not here: nothing is written",
+	ReasonNotLogged:              "CloudFront does not log requests whose URL or head is too long",
 	ReasonInternal:               "Foregate made a mistake",
 	ReasonLambdaJSON:             "what the function returned is not JSON",
 	ReasonCanceled:               "the viewer has gone",

@@ -58,6 +58,9 @@ func (s *Service) checkDistribution(ctx context.Context, c *cloudfront.Distribut
 	if err := checkGeneral(c); err != nil {
 		return err
 	}
+	if err := checkLogging(r, c.Logging); err != nil {
+		return err
+	}
 	if err := checkCertificate(r, c); err != nil {
 		return err
 	}

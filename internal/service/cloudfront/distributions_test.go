@@ -112,6 +112,7 @@ func TestDistributionRefusals(t *testing.T) {
 		{"root object", add(`"DefaultRootObject":"/index.html"`), refusal{code: "InvalidDefaultRootObject", status: 400, path: front + ".DefaultRootObject"}},
 		{"error code", add(`"CustomErrorResponses":{"Quantity":1,"Items":[{"ErrorCode":418}]}`), refusal{code: "InvalidErrorCode", status: 400, path: front + ".CustomErrorResponses.Items[0].ErrorCode"}},
 		{"page without code", add(`"CustomErrorResponses":{"Quantity":1,"Items":[{"ErrorCode":404,"ResponsePagePath":"/x"}]}`), refusal{code: "InvalidResponseCode", status: 400, path: front + ".CustomErrorResponses.Items[0]"}},
+		{"log to a name", add(`"Logging":{"Enabled":true,"IncludeCookies":false,"Bucket":"logs","Prefix":""}`), refusal{"InvalidArgument", 400, "The parameter Logging Bucket does not refer to a valid S3 bucket.", diag.RefusedByAWS, front + ".Logging.Bucket"}},
 		{"country in words", add(`"Restrictions":{"GeoRestriction":{"RestrictionType":"whitelist","Quantity":1,"Items":["Germany"]}}`), refusal{code: "InvalidGeoRestrictionParameter", status: 400, path: front + ".Restrictions.GeoRestriction.Items[0]"}},
 		{"geo", add(`"Restrictions":{"GeoRestriction":{"RestrictionType":"whitelist","Quantity":0}}`), refusal{code: "InvalidGeoRestrictionParameter", status: 400}},
 		{"alias without certificate", add(`"Aliases":{"Quantity":1,"Items":["www.example.com"]}`), refusal{code: "InvalidViewerCertificate", status: 400, path: front + ".Aliases"}},
