@@ -59,7 +59,7 @@ func (n *Node) openServices() error {
 		Env:        env,
 		ACM:        acm.New(env, n.issue),
 		APIGateway: apigateway.New(env),
-		CloudFront: cloudfront.New(env, n.invalidate),
+		CloudFront: cloudfront.New(env, n.invalidate).WithObjects(n.objects.read),
 		IAM:        iam.New(env),
 		Lambda:     n.lambda,
 		Logs:       logService,

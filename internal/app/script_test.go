@@ -71,6 +71,7 @@ func TestScripts(t *testing.T) {
 			"up": cmdUp, "down": cmdDown, "request": cmdRequest, "status": cmdStatus, "finding": cmdFinding,
 			"step": cmdStep, "explained": cmdExplained, "explanation": cmdExplanation, "log": cmdLog, "npm": cmdNPM, "mmdb": cmdMMDB,
 			"origin": cmdOrigin, "seen": cmdSeen, "raw": cmdRaw, "refused": cmdRefused, "h2": cmdH2,
+			"capture": cmdCapture,
 		},
 	})
 }
@@ -413,6 +414,14 @@ func cmdLog(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
+}
+
+// cmdCapture puts what the last command printed into a variable.
+func cmdCapture(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: capture NAME")
+	}
+	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile("stdout")))
 }
 
 // cmdNPM puts a package of testdata/npm into a folder of the script.

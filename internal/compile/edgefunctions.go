@@ -28,7 +28,11 @@ func (c *compiler) edgeFunctionsStage() {
 			continue
 		}
 		arn := "arn:aws:cloudfront::" + c.env.Account + ":function/" + f.Name
-		compiled, err := c.env.EdgeFunctions.Compile(EdgeFunctionSpec(c.view, f, f.Live))
+		spec := cloudfront.Spec{Name: f.Name, Runtime: deref(f.Live.Config.Runtime), Code: f.Live.Code}
+		if kvs, v := f.Live.KeyValueStore(c.view); v != nil {
+			spec.Store = &cloudfront.Store{ID: v.ID, Items: v.Items, Created: kvs.Created, Updated: kvs.Updated}
+		}
+		compiled, err := c.env.EdgeFunctions.Compile(spec)
 		if err == nil {
 			c.edgeFunctions[arn] = edgeFunction{Function: compiled}
 			continue
@@ -44,22 +48,6 @@ func (c *compiler) edgeFunctionsStage() {
 		}
 		c.report(finding)
 	}
-}
-
-// EdgeFunctionSpec is what one stage of a CloudFront Function is made of.
-func EdgeFunctionSpec(r store.Reader, f *resource.CloudFrontFunction, st *resource.FunctionStage) cloudfront.Spec {
-	s := cloudfront.Spec{Name: f.Name, Runtime: deref(st.Config.Runtime), Code: st.Code}
-	if st.Config.KeyValueStoreAssociations == nil {
-		return s
-	}
-	for _, a := range st.Config.KeyValueStoreAssociations.Items {
-		for rec, v := range resource.KeyValueStores.All(r, resource.Global) {
-			if v.ARN == deref(a.KeyValueStoreARN) {
-				s.Store = &cloudfront.Store{ID: v.ID, Items: v.Items, Created: rec.Created, Updated: rec.Updated}
-			}
-		}
-	}
-	return s
 }
 
 // edgeFunctionsOf are the CloudFront Functions of a behavior.

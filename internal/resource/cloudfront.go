@@ -83,6 +83,21 @@ type FunctionStage struct {
 	Revision uint64
 }
 
+// KeyValueStore is the key value store that is associated with a stage, nil for none.
+func (st *FunctionStage) KeyValueStore(r store.Reader) (*store.Record, *KeyValueStore) {
+	if st.Config.KeyValueStoreAssociations == nil {
+		return nil, nil
+	}
+	for _, a := range st.Config.KeyValueStoreAssociations.Items {
+		for rec, v := range KeyValueStores.All(r, Global) {
+			if a.KeyValueStoreARN != nil && v.ARN == *a.KeyValueStoreARN {
+				return rec, v
+			}
+		}
+	}
+	return nil, nil
+}
+
 // CloudFrontFunction is stored under its name.
 type CloudFrontFunction struct {
 	Name        string

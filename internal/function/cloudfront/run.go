@@ -138,11 +138,22 @@ func (r *realm) eventValue() (goja.Value, error) {
 	if o, ok := v.(*goja.Object); ok {
 		r.request, _ = o.Get("request").(*goja.Object)
 		r.response, _ = o.Get("response").(*goja.Object)
+		r.complete(r.request, "querystring", "headers", "cookies")
+		r.complete(r.response, "headers", "cookies")
 		if r.request != nil {
 			r.put(r.request, "rawQueryString", r.rt.ToValue(func(goja.FunctionCall) goja.Value { return r.queryOfTest() }))
 		}
 	}
 	return v, nil
+}
+
+// complete adds the objects that an event of a test leaves out: functions always get them.
+func (r *realm) complete(o *goja.Object, names ...string) {
+	for _, n := range names {
+		if o != nil && o.Get(n) == nil {
+			_ = o.Set(n, r.rt.NewObject())
+		}
+	}
 }
 
 // queryOfTest is rawQueryString of an event that has no raw query: it is put together of its parameters.

@@ -17,16 +17,21 @@ func (s *Service) CreateKeyValueStore(ctx context.Context, in *cloudfront.Create
 	if !functionName.MatchString(deref(in.Name)) {
 		return nil, invalid("Name", "The parameter Name is invalid.", fmt.Sprintf("%q is not 1 to 64 letters, digits, hyphens and underscores", deref(in.Name)))
 	}
-	if in.ImportSource != nil {
-		return nil, awsapi.Refuse(&diag.Finding{Code: diag.UnsupportedProperty, Severity: diag.Error, Path: "ImportSource",
-			Message:  "Foregate does not import the items of a key value store from S3 yet",
-			AWSError: &diag.AWSError{Code: cloudfront.ErrCodeUnsupportedOperation, Status: 400, Message: "Foregate does not support ImportSource yet."}})
-	}
 	if _, ok := resource.KeyValueStores.Get(s.env.Store.Read(ctx), global, *in.Name); ok {
 		return nil, refuse(cloudfront.ErrCodeEntityAlreadyExists, "Name", "The entity already exists. You must provide a unique entity.", diag.Finding{})
 	}
+	if resource.KeyValueStores.Len(s.env.Store.Read(ctx), global) >= maxStores {
+		return nil, awsapi.Errorf(cloudfront.ErrCodeEntityLimitExceeded, "The entity limit has been exceeded.")
+	}
+	items := map[string]string{}
+	if in.ImportSource != nil {
+		var err error
+		if items, err = s.importItems(ctx, in.ImportSource); err != nil {
+			return nil, err
+		}
+	}
 	id := s.env.NewUUID(ctx, "key-value-store", nil)
-	v := &resource.KeyValueStore{Name: *in.Name, ID: id, ARN: s.arn("key-value-store", id), Comment: deref(in.Comment), Items: map[string]string{}}
+	v := &resource.KeyValueStore{Name: *in.Name, ID: id, ARN: s.arn("key-value-store", id), Comment: deref(in.Comment), Items: items}
 	rec, err := put(ctx, s, resource.KeyValueStores, v.Name, v)
 	if err != nil {
 		return nil, err

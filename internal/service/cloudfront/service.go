@@ -16,6 +16,7 @@ import (
 	"github.com/foregate/foregate/internal/awsapi"
 	"github.com/foregate/foregate/internal/awsapi/cloudfront"
 	"github.com/foregate/foregate/internal/diag"
+	function "github.com/foregate/foregate/internal/function/cloudfront"
 	"github.com/foregate/foregate/internal/resource"
 	"github.com/foregate/foregate/internal/service"
 	"github.com/foregate/foregate/internal/store"
@@ -27,6 +28,9 @@ type Service struct {
 	env *service.Env
 	// invalidate drops cached objects of a distribution, and returns when that has taken effect.
 	invalidate func(distributionID string, paths []string)
+	// functions are compiled for TestFunction; readObject is nil when there are no buckets.
+	functions  function.Cache
+	readObject func(ctx context.Context, bucket, key string) ([]byte, error)
 }
 
 // New makes the service. invalidate may be nil when nothing caches.
