@@ -267,6 +267,8 @@ func (c *conn) begin(s *stream, refusal *http1.Error, ended bool, term uint64) e
 	}
 	s.req.Header = h.fields
 	s.refusal = refusal
+	s.room = rooms.Get().(*message.Room)
+	s.req.Room = s.room
 	if s.ctx == nil {
 		s.ctx = &streamContext{parent: c.ctx, c: c}
 	}

@@ -25,6 +25,7 @@ type conn struct {
 	r, w      int
 	first     [headSize]byte // where an idle connection is read into
 	encrypted bool
+	lean      bool // the buffer has been given back
 	prefaced  bool
 	settled   bool // the client's SETTINGS have come
 	dec       *hpack.Decoder
@@ -102,7 +103,7 @@ func newConn(ctx context.Context, nc net.Conn, o Options) *conn {
 	now := time.Now()
 	_, encrypted := nc.(interface{ NetConn() net.Conn })
 	c := &conn{
-		o: o, nc: nc, ctx: own, cancel: cancel, streams: make(map[uint32]*stream), budget: budget{left: budgetMost, at: now}, pace: newPace(),
+		o: o, nc: nc, ctx: own, cancel: cancel, streams: make(map[uint32]*stream), budget: budget{left: budgetMost, at: now},
 		lastRead: now, lastEnd: now, sendWindow: defaultWindow, peerWindow: defaultWindow, encrypted: encrypted,
 		streamWindow: serverStreamWindow, connWindow: serverConnWindow, receiveWindow: serverConnWindow, last: lastID, enc: newEncoder(),
 	}
@@ -226,6 +227,7 @@ func (c *conn) fill() error {
 	defer c.mu.Unlock()
 	c.reading = false
 	if n > 0 {
+		c.lean = false
 		if c.in == nil {
 			c.in, c.r = getBuffer(smallSize), 0
 			c.w = copy(c.in, c.first[:n])
@@ -244,6 +246,7 @@ func (c *conn) fill() error {
 		if c.r == c.w && c.in != nil {
 			putBuffer(c.in)
 			c.in, c.r, c.w = nil, 0, 0
+			c.lean = true
 		}
 		return nil
 	case err == nil:
@@ -261,7 +264,7 @@ func (c *conn) buffer(idle bool) []byte {
 		c.in = nil
 	}
 	switch {
-	case c.in == nil && idle && (c.encrypted || c.shed):
+	case c.in == nil && idle && (c.encrypted || c.lean):
 		c.r, c.w = 0, 0
 		return c.first[:]
 	case c.in == nil:

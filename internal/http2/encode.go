@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/http2/hpack"
+
+	"github.com/foregate/foregate/internal/message"
 )
 
 // tableSize is the most that the encoder's dynamic table takes, whatever the client allows (rfc7541 4.2).
@@ -23,13 +25,24 @@ type encoder struct {
 	smallest int // the least limit since the last block; announced before a larger one
 	changed  bool
 	scratch  []byte
+	fresh    uint64 // counts what changes how a field is written the next time
+	shared   [8]encoded
+	next     int // of shared
 }
 
-// slot is a field that was sent lately. Its name is in the case in which the response had it.
+// slot is a field that was sent lately, known by a hash that nobody outside can foretell, and by its lengths: the strings
+// themselves may be in memory that is used again (message.Room).
 type slot struct {
 	hash        uint64
-	name, value string
+	name, value int
 	serial      uint64 // in the dynamic table; 0 when it never was there
+}
+
+// encoded is how shared fields were written, as long as nothing has changed since.
+type encoded struct {
+	of    *message.Lines
+	fresh uint64
+	text  []byte
 }
 
 const slotCount = 64
@@ -38,7 +51,8 @@ func newEncoder() encoder { return encoder{limit: tableSize, first: 1, seed: map
 
 // forget gives memory back. What the other side has in its table is not used again, and is driven out in time.
 func (e *encoder) forget() {
-	e.slots, e.scratch = nil, nil
+	e.slots, e.scratch, e.shared = nil, nil, [8]encoded{}
+	e.fresh++
 	e.sizes = append([]int(nil), e.sizes...)
 }
 
@@ -52,6 +66,7 @@ func (e *encoder) setLimit(n uint32) {
 		e.smallest = limit
 	}
 	e.limit, e.changed = limit, true
+	e.fresh++
 	e.evict(limit)
 }
 
@@ -106,11 +121,12 @@ func (e *encoder) field(dst []byte, name, value string) []byte {
 	}
 	h := maphash.String(e.seed, name)*31 + maphash.String(e.seed, value)
 	s := &e.slots[h%slotCount]
-	if s.hash != h || s.value != value || s.name != name {
+	if s.hash != h || s.value != len(value) || s.name != len(name) {
 		if s.serial >= e.first && s.hash != 0 && h&0x700 != 0 {
 			return e.literal(dst, 0x00, 4, name, value) // leave what is of use for a while
 		}
-		*s = slot{hash: h, name: name, value: value}
+		*s = slot{hash: h, name: len(name), value: len(value)}
+		e.fresh++
 		if secret(name) {
 			return e.literal(dst, 0x10, 4, name, value)
 		}
@@ -125,6 +141,7 @@ func (e *encoder) field(dst []byte, name, value string) []byte {
 		return e.literal(dst, 0x10, 4, name, value)
 	}
 	dst = e.literal(dst, 0x40, 6, name, value)
+	e.fresh++
 	e.evict(e.limit - size)
 	if len(e.sizes) == cap(e.sizes) {
 		e.sizes = append(make([]int, 0, 2*len(e.sizes)+8), e.sizes...)
@@ -132,6 +149,33 @@ func (e *encoder) field(dst []byte, name, value string) []byte {
 	e.sizes = append(e.sizes, size)
 	e.size += size
 	s.serial = e.first + uint64(len(e.sizes)) - 1
+	return dst
+}
+
+// lines writes fields that answers share. Once all of them are in the table, that is one copy.
+func (e *encoder) lines(dst []byte, l *message.Lines) []byte {
+	if l == nil {
+		return dst
+	}
+	for i := range e.shared {
+		if k := &e.shared[i]; k.of == l && k.fresh == e.fresh {
+			return append(dst, k.text...)
+		}
+	}
+	start, before := len(dst), e.fresh
+	for _, f := range l.Lower() {
+		dst = e.field(dst, f.Name, f.Value)
+	}
+	if e.fresh == before {
+		k := &e.shared[e.next%len(e.shared)]
+		for i := range e.shared {
+			if e.shared[i].of == l {
+				k = &e.shared[i]
+			}
+		}
+		e.next++
+		k.of, k.fresh, k.text = l, before, append(k.text[:0], dst[start:]...)
+	}
 	return dst
 }
 

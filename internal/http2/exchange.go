@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unsafe"
 
@@ -43,6 +44,10 @@ func (c *conn) give(s *stream) {
 		return
 	}
 	clear(fields[:cap(fields)])
+	if s.room != nil {
+		*s.room = message.Room{}
+		rooms.Put(s.room)
+	}
 	*s = stream{c: c, ctx: ctx, head: head{fields: fields[:0]}}
 	s.wake.L = &c.mu
 	c.free = append(c.free, s)
@@ -53,6 +58,9 @@ func (c *conn) remove(s *stream, byUs bool) {
 	delete(c.streams, s.id)
 	c.ended(s.id, byUs)
 }
+
+// rooms holds memory for answers, without meaning.
+var rooms = sync.Pool{New: func() any { return new(message.Room) }}
 
 // uploaded notes that no more of a request's body comes.
 func (c *conn) uploaded(s *stream) {
@@ -225,6 +233,13 @@ func (s *stream) sendHead(resp *message.Response, n int64, end bool) bool {
 	for i := range resp.Header {
 		size += len(resp.Header[i].Name) + len(resp.Header[i].Value) + 8
 	}
+	dated := false
+	for _, l := range [...]*message.Lines{resp.Before[0], resp.Before[1], resp.After} {
+		if l != nil {
+			size += len(l.Text) + 256
+			dated = dated || l.Dated
+		}
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if s.err != nil {
@@ -238,7 +253,7 @@ func (s *stream) sendHead(resp *message.Response, n int64, end bool) bool {
 	b := appendFrame(c.out, 0, frameHeaders, 0, s.id)
 	e := &c.enc
 	b = e.status(e.begin(b), resp.Status)
-	dated := false
+	b = e.lines(e.lines(b, resp.Before[0]), resp.Before[1])
 	for i := range resp.Header {
 		f := &resp.Header[i]
 		if http1.FramesMessage(f.Name) {
@@ -247,6 +262,7 @@ func (s *stream) sendHead(resp *message.Response, n int64, end bool) bool {
 		dated = dated || len(f.Name) == 4 && strings.EqualFold(f.Name, "Date")
 		b = e.field(b, f.Name, f.Value)
 	}
+	b = e.lines(b, resp.After)
 	if !dated {
 		b = e.field(b, "Date", c.today())
 	}

@@ -21,17 +21,16 @@ type pace struct {
 }
 
 const (
-	quickly  = 100 * time.Microsecond
-	needMost = 1 << 12
+	quickly   = 100 * time.Microsecond
+	needLeast = 4 // after the first handler that kept the leader
+	needMost  = 1 << 12
 )
-
-func newPace() pace { return pace{need: 4} }
 
 func (p *pace) inline() bool { return p.quick >= p.need }
 
 func (p *pace) slow() {
 	p.quick = 0
-	p.need = min(2*p.need, needMost)
+	p.need = max(needLeast, min(2*p.need, needMost))
 }
 
 func (p *pace) took(d time.Duration) {

@@ -242,8 +242,12 @@ func (c *conn) slim() {
 		return
 	}
 	c.free, c.remembers, c.promised = nil, memory{}, nil // what is the leader's may be touched while it reads
-	c.trailer, c.cur = head{}, nil
+	c.trailer, c.cur, c.block = head{}, nil, block{}
 	c.enc.forget()
+	// The decoder holds on to the buffer that it read last. It lets go by reading something else: that its table may have
+	// the size that it had to begin with, which is harmless also to a client that has made it smaller.
+	_, _ = c.dec.Write([]byte{0x3f, 0xe1, 0x1f})
+	_ = c.dec.Close()
 	if c.in != nil && !c.encrypted && !c.shed {
 		c.shed = true
 		_ = c.nc.SetReadDeadline(time.Unix(1, 0))

@@ -100,7 +100,8 @@ func TestDrainOnTheWire(t *testing.T) { synctest.Test(t, testDrainOnTheWire) }
 func testDrainOnTheWire(t *testing.T) {
 	drain, cancel := context.WithCancel(context.Background())
 	release := make(chan struct{})
-	h := message.HandlerFunc(func(_ context.Context, r *message.Request) *message.Response {
+	h := message.HandlerFunc(func(ctx context.Context, r *message.Request) *message.Response {
+		message.Waiting(ctx)
 		<-release
 		return message.Text(200, "", "ok")
 	})
@@ -197,6 +198,62 @@ func testSlowHandlers(t *testing.T, says bool) {
 	})
 	if took := time.Since(begun); says && took != 0 || took > 3*many*patience {
 		t.Errorf("it took %v", took)
+	}
+}
+
+// TestIdle is the budget for a connection that has served a request and waits for the next: its memory but for the stack of
+// its goroutine, and with some for the test's end of it.
+func TestIdle(t *testing.T) {
+	if racing {
+		t.Skip("the race detector needs memory of its own")
+	}
+	for name, wrap := range map[string]func(net.Conn) net.Conn{
+		"clear":     func(nc net.Conn) net.Conn { return nc },
+		"encrypted": func(nc net.Conn) net.Conn { return &wrapped{nc} },
+	} {
+		t.Run(name, bubble(func(t *testing.T) { testIdle(t, wrap) }))
+	}
+}
+
+// wrapped is a connection that has another underneath, as TLS has.
+type wrapped struct{ net.Conn }
+
+func (w *wrapped) NetConn() net.Conn { return w.Conn }
+
+func testIdle(t *testing.T, wrap func(net.Conn) net.Conn) {
+	const many, budget = 200, 8 << 10
+	p := requests(1)
+	answer := make([]byte, 64<<10)
+	use := func() uint64 {
+		runtime.GC()
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	h := message.HandlerFunc(func(context.Context, *message.Request) *message.Response {
+		return message.Text(200, "text/plain", strings.Repeat("x", 20_000))
+	})
+	var clients []net.Conn
+	before := use()
+	for range many {
+		near, far := newPipe(64 << 10)
+		clients = append(clients, near)
+		go ServeConn(context.Background(), wrap(far), Options{Handler: h, IdleTimeout: time.Hour, PingTimeout: -1})
+		_, _ = near.Write(p)
+		synctest.Wait()
+		_, _ = near.Read(answer)
+		near.in.data, near.out.data = nil, nil
+	}
+	time.Sleep(2 * time.Minute) // of the bubble
+	synctest.Wait()
+	if got := (use() - before) / many; got > budget {
+		t.Errorf("an idle connection holds %d bytes, budget %d", got, budget)
+	} else {
+		t.Logf("%d bytes", got)
+	}
+	for _, nc := range clients {
+		nc.Close()
 	}
 }
 

@@ -17,6 +17,7 @@ type stream struct {
 	req     message.Request
 	ctx     *streamContext
 	refusal *http1.Error
+	room    *message.Room // for the answer
 	to      dataWriter
 
 	inline     bool   // the handler runs in the goroutine that leads
