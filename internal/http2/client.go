@@ -29,6 +29,8 @@ type ClientOptions struct {
 type Call struct {
 	// ReadTimeout is for the head of the answer, from when the request was sent, and for each further wait; 0 means none.
 	ReadTimeout time.Duration
+	// Completion bounds the time from the request to the end of the answer; 0 means none.
+	Completion time.Duration
 	// KeepAlive is how long the connection may be idle afterwards; 0 means for ever.
 	KeepAlive time.Duration
 	// BodyError, if not nil, replaces an error that reading the response's body ends with, other than io.EOF.
@@ -60,12 +62,19 @@ type call struct {
 	sent     time.Time     // when something of the request left last
 	started  bool          // something of the request's body was taken
 	o        *Call
+	limit    *time.Timer // of Completion
 }
 
 func (k *call) fail(err error) {
 	if k.resp == nil && k.err == nil {
 		k.err = err
 		close(k.over)
+	}
+}
+
+func (k *call) unlimit() {
+	if k.limit != nil {
+		k.limit.Stop()
 	}
 }
 
@@ -288,6 +297,9 @@ func (k *ClientConn) upload(s *stream, r *message.Request) {
 func (k *ClientConn) await(ctx context.Context, s *stream) (*message.Response, error) {
 	var timer *time.Timer
 	var late <-chan time.Time
+	if d := s.call.o.Completion; d > 0 {
+		s.call.limit = time.AfterFunc(d, func() { k.give(s, &http1.Error{Kind: http1.Timeout, Reason: "waiting for the end of the answer"}) })
+	}
 	wait := s.call.o.ReadTimeout
 	if wait > 0 {
 		timer = time.NewTimer(wait)
@@ -298,11 +310,13 @@ func (k *ClientConn) await(ctx context.Context, s *stream) (*message.Response, e
 		select {
 		case <-s.call.over:
 			if s.call.err != nil {
+				s.call.unlimit()
 				return nil, s.call.err
 			}
 			return k.watched(ctx, s), nil
 		case <-ctx.Done():
 			k.give(s, context.Cause(ctx))
+			s.call.unlimit()
 			return nil, context.Cause(ctx)
 		case <-late:
 			k.c.mu.Lock()
@@ -343,6 +357,9 @@ type answerBody struct {
 // watched has the end of ctx end the answer's body.
 func (k *ClientConn) watched(ctx context.Context, s *stream) *message.Response {
 	resp := s.call.resp
+	if resp.Body == nil {
+		s.call.unlimit()
+	}
 	if b, ok := resp.Body.(*answerBody); ok && ctx.Done() != nil {
 		b.stop = context.AfterFunc(ctx, func() { k.give(s, context.Cause(ctx)) })
 	}
@@ -354,6 +371,7 @@ func (b *answerBody) Close() error {
 	if b.stop != nil {
 		b.stop()
 	}
+	b.of.call.unlimit()
 	c := b.c
 	c.mu.Lock()
 	defer c.mu.Unlock()

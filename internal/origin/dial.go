@@ -55,6 +55,10 @@ func (p *pool) dial(ctx context.Context, t *Target) (_ net.Conn, absolute bool, 
 		}
 		return nil, false, &tlsError{err}
 	}
+	if t.HTTP2 && conn.ConnectionState().NegotiatedProtocol != "h2" {
+		_ = raw.Close()
+		return nil, false, &tlsError{errors.New("the origin does not agree on HTTP/2")}
+	}
 	return conn, false, nil
 }
 
@@ -152,6 +156,9 @@ func (c *Client) tlsConfig(t *Target) (*tls.Config, error) {
 		ClientSessionCache: tls.NewLRUClientSessionCache(16),
 		InsecureSkipVerify: true, // verify does it: crypto/tls knows one name only, which need not be the SNI
 		Time:               c.o.Now,
+	}
+	if t.HTTP2 {
+		config.NextProtos = []string{"h2"}
 	}
 	if config.MinVersion == 0 {
 		config.MinVersion = tls.VersionTLS12

@@ -124,6 +124,9 @@ func (l *localCall) request(r *message.Request) *message.Request {
 		}
 	}
 	in.Scheme, in.Proto, in.Client, in.TLS, in.Upgrade = l.t.Scheme, message.HTTP11, l.c.o.LocalClient, nil, nil
+	if l.t.HTTP2 {
+		in.Proto = message.HTTP2
+	}
 	if host, port, err := net.SplitHostPort(r.Host); err == nil && (port == "80" && in.Scheme == "http" || port == "443" && in.Scheme == "https") {
 		in.Host = host
 		if strings.Contains(host, ":") {

@@ -10,7 +10,8 @@
 //     but its body may be read until the response's body is closed.
 //   - A request goes out again only when it is GET or HEAD without a body (Target.Attempts), or when it met a connection that
 //     the origin had closed while idle, nothing of an answer had arrived, and the method is idempotent.
-//   - HTTP/1.1 only (facts: cloudfront-dataplane 5). HTTP/2 to origins, which CloudFront uses for gRPC, is not there.
+//   - HTTP/1.1, as with CloudFront, but for targets that ask for HTTP/2, which CloudFront uses for gRPC only (facts:
+//     cloudfront-dataplane 5).
 package origin
 
 import (
@@ -49,6 +50,9 @@ type Target struct {
 	SkipVerify bool
 	// MinTLS and MaxTLS are crypto/tls version numbers; 0 means TLS 1.2 and the highest there is.
 	MinTLS, MaxTLS uint16
+	// HTTP2 has the origin spoken to in HTTP/2 and in nothing else: agreed on by ALPN over TLS, known beforehand in clear.
+	// Requests share connections then, and answers may have a Trailer.
+	HTTP2 bool
 	// Certificate is presented when the origin asks for one. It may be nil.
 	Certificate *tls.Certificate
 	// ConnectTimeout bounds one attempt at DNS, TCP and TLS together; ReadTimeout the wait for the answer's first byte and
@@ -261,6 +265,9 @@ func idempotent(method string) bool {
 func (p *pool) try(ctx context.Context, t *Target, r *message.Request) (*message.Response, *Error) {
 	if ctx.Err() != nil {
 		return nil, &Error{Kind: Canceled, Address: p.address, Err: context.Cause(ctx)}
+	}
+	if t.HTTP2 {
+		return p.tryHTTP2(ctx, t, r)
 	}
 	k, e := p.get(ctx, t, r)
 	if e != nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/foregate/foregate/internal/http1"
+	"github.com/foregate/foregate/internal/http2"
 	"github.com/foregate/foregate/internal/message"
 )
 
@@ -20,12 +21,12 @@ type key struct {
 	scheme, host, sni, verify string
 	port                      int
 	minTLS, maxTLS            uint16
-	skip                      bool
+	skip, http2               bool
 	certificate               *tls.Certificate
 }
 
 func keyOf(t *Target) key {
-	k := key{scheme: t.Scheme, host: t.Host, port: t.Port}
+	k := key{scheme: t.Scheme, host: t.Host, port: t.Port, http2: t.HTTP2}
 	if t.Scheme != "https" {
 		return k
 	}
@@ -53,6 +54,9 @@ type pool struct {
 	open    int // idle, in use, or being made
 	waiting []chan *conn
 	dropped bool // forgotten by the client: whoever still has it uses connections once
+
+	shared  []*http2.ClientConn // of a target that wants HTTP/2
+	dialing chan struct{}       // closed when the connection that is being made stands, or does not
 }
 
 // conn is one connection to an origin.
@@ -258,6 +262,11 @@ func (p *pool) closeIdle(which func(*conn) bool) (open int) {
 	}
 	clear(p.idle[len(kept):])
 	p.idle = kept
+	if p.c.closed {
+		for _, k := range p.shared {
+			k.CloseIdle()
+		}
+	}
 	p.dropped = p.open == 0
 	return p.open
 }
