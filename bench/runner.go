@@ -20,7 +20,12 @@ func (b *bench) scenario(ctx context.Context, s scenario, servers []server) ([]r
 	})
 	t := newTurns(b, s, servers)
 	if s.start != nil { // starts its servers itself, so nothing may run before
-		t.measure = func(ctx context.Context, i int) ([]value, error) { return s.start(ctx, b, servers[i], s) }
+		t.measure = func(ctx context.Context, i int) ([]value, error) {
+			before := machineUse([]*process{o})
+			vs, err := s.start(ctx, b, servers[i], s)
+			t.others = append(t.others, machineUse([]*process{o}).othersSince(before)) // its server is a finished child by now
+			return vs, err
+		}
 		err := t.run(ctx)
 		return t.results(), err
 	}
