@@ -89,7 +89,9 @@ func hitNode(t testing.TB, behaviors, size int) *Node {
 			go http1.ServeConn(t.Context(), c, http1.Options{Handler: originOf(body)})
 		}
 	}()
-	n, err := NewNode(Options{Region: "us-east-1", Account: "000000000000", Log: t.Logf, Explanations: true,
+	term := newTerminal(Streams{Err: io.Discard})
+	t.Cleanup(term.close)
+	n, err := NewNode(Options{Region: "us-east-1", Account: "000000000000", Log: t.Logf, Explanations: true, Answered: term.answered,
 		Origins: map[string]string{"origin.example.net": "http://" + ln.Addr().String()}})
 	if err != nil {
 		t.Fatal(err)

@@ -55,7 +55,9 @@ func runServe(ctx context.Context, f *sourceFlags, at *listenFlags, data string,
 		return err
 	}
 	defer socks.close()
-	term := &terminal{w: streams.Err, color: streams.ErrColor}
+	term := newTerminal(streams)
+	defer term.close()
+	streams.Err = term
 	root, rootPath, err := rootKey(data)
 	if err != nil {
 		return &exit{exitUsage, err.Error()}

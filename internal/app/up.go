@@ -5,11 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
 	"os/signal"
-	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -18,8 +15,6 @@ import (
 	"github.com/foregate/foregate/internal/diag"
 	"github.com/foregate/foregate/internal/explain"
 	"github.com/foregate/foregate/internal/front"
-	"github.com/foregate/foregate/internal/function/lambda"
-	"github.com/foregate/foregate/internal/trace"
 )
 
 const defaultListen = "127.0.0.1:4566"
@@ -70,7 +65,9 @@ func (f *upFlags) run(ctx context.Context, streams Streams, files []string) erro
 		return err
 	}
 	defer socks.close()
-	term := &terminal{w: streams.Err, color: streams.ErrColor}
+	term := newTerminal(streams)
+	defer term.close()
+	streams.Err = term
 	opts.Listen, opts.Endpoint, opts.NoHTTP3 = socks.address(), socks.endpoint(), socks.noHTTP3
 	opts.Data, opts.ProxyPassthrough, opts.Explanations = f.data, f.proxyPassthrough, true
 	opts.FunctionLog, opts.Answered, opts.Log = term.function, term.answered, term.logf
@@ -210,39 +207,4 @@ func kindOf(typ string) string {
 		return "Lambda function URL"
 	}
 	return typ
-}
-
-// terminal writes what happens while Foregate serves.
-type terminal struct {
-	mu    sync.Mutex
-	w     io.Writer
-	color bool
-}
-
-func (t *terminal) line(text string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	fmt.Fprintln(t.w, text)
-}
-
-func (t *terminal) logf(format string, args ...any) {
-	t.line("foregate: " + fmt.Sprintf(format, args...))
-}
-
-func (t *terminal) function(l lambda.LogLine) {
-	t.line(time.Now().Format("15:04:05") + " [" + l.Function + "] " + l.Text)
-}
-
-func (t *terminal) answered(a front.Answered) {
-	status := fmt.Sprintf("%d %s", a.Response.Status, http.StatusText(a.Response.Status))
-	if t.color && a.Response.Status >= 400 {
-		status = "\x1b[31m" + status + "\x1b[0m"
-	}
-	parts := []string{time.Now().Format("15:04:05"), a.Method, a.Scheme + "://" + a.Host + trace.RedactTarget(a.Target), status}
-	for _, name := range []string{"x-amzn-ErrorType", "X-Cache"} {
-		if v := a.Response.Get(name); v != "" && !slices.Contains(parts, v) {
-			parts = append(parts, v)
-		}
-	}
-	t.line(strings.Join(append(parts, a.Took.Round(10*time.Microsecond).String()), "  "))
 }

@@ -78,7 +78,9 @@ type Explained struct {
 
 // Answered is a request that has its answer.
 type Answered struct {
-	Method, Scheme, Host, Target string
+	// The request's, as it came; Query as in message.Request.
+	Method, Scheme, Host, Path, Query string
+	HasQuery                          bool
 	// Response must not be changed, and its body not be read.
 	Response *message.Response
 	Took     time.Duration

@@ -79,7 +79,7 @@ func (f *Front) serve(ctx context.Context, v *visit, r *message.Request) *messag
 	var note Answered
 	var began time.Time
 	if f.opts.Answered != nil && rt.kind == toSite {
-		note = Answered{Method: r.Method, Scheme: r.Scheme, Host: rt.name, Target: r.Target()}
+		note = Answered{Method: r.Method, Scheme: r.Scheme, Host: rt.name, Path: r.Path, Query: r.Query, HasQuery: r.HasQuery}
 		began = time.Now()
 	}
 	resp := f.dispatch(ctx, &h, &rt, r)

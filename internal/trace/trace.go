@@ -214,21 +214,53 @@ func RedactTarget(target string) string {
 
 // RedactQuery is RedactTarget for a query string alone.
 func RedactQuery(query string) string {
+	if !hasSecret(query) {
+		return query
+	}
 	params := strings.Split(query, "&")
 	for i, p := range params {
 		name, value, _ := strings.Cut(p, "=")
 		if value == "" {
 			continue
 		}
-		plain := name
-		if decoded, err := url.QueryUnescape(name); err == nil {
-			plain = decoded
-		}
-		if secretParameters[strings.ToLower(plain)] {
+		if isSecret(name) {
 			params[i] = name + "=" + Shorten(value)
 		}
 	}
 	return strings.Join(params, "&")
+}
+
+// hasSecret tells whether a query string has something to shorten. It does not allocate for names without escapes.
+func hasSecret(query string) bool {
+	for query != "" {
+		var param string
+		param, query, _ = strings.Cut(query, "&")
+		if name, value, _ := strings.Cut(param, "="); value != "" && isSecret(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// isSecret tells whether a parameter, as it stands in a query string, has a secret for its value.
+func isSecret(name string) bool {
+	if strings.ContainsAny(name, "%+") {
+		if decoded, err := url.QueryUnescape(name); err == nil {
+			name = decoded
+		}
+	}
+	var lower [32]byte // more than any of the names has
+	if len(name) > len(lower) {
+		return false
+	}
+	for i := range len(name) {
+		c := name[i]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		lower[i] = c
+	}
+	return secretParameters[string(lower[:len(name)])]
 }
 
 // Shorten keeps at most the first and last four characters of a secret; short secrets vanish wholly.
