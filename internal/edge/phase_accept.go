@@ -74,31 +74,28 @@ func (x *exchange) refuse(status int, r Reason, c Cause, source string) (phase, 
 // matchBehavior picks the first behavior whose pattern matches the normalised path (facts: cloudfront-dataplane 2).
 func (x *exchange) matchBehavior() (phase, Reason) {
 	path := NormalisePath(x.req.Path)
-	last := len(x.plan.Behaviors) - 1
-	for i := range x.plan.Behaviors {
-		b := &x.plan.Behaviors[i]
-		if i < last && !b.Pattern.Match(path) {
-			continue
-		}
-		x.behavior = b
-		x.verdict = b.Pattern.Source
-		if x.hop != nil {
-			x.hop.Fact(trace.BehaviorMatched, b.Pattern.Source, path, b.Source.Behavior)
-			x.hop.Fact(trace.PoliciesApplied, b.Policies, "", b.Source.Behavior)
-			for _, u := range b.Unsupported {
-				x.hop.Fact(trace.Unsupported, u.Name, u.Detail, u.SourcePath)
-			}
-		}
-		reason := ReasonPattern
-		if i == last {
-			reason = ReasonDefaultBehavior
-		}
-		if x.nested {
-			return lookup, reason
-		}
-		return checkAccess, reason
+	i := x.plan.find(path)
+	if i < 0 {
+		return x.refuse(500, ReasonInternal, "no-behavior", x.plan.SourcePath)
 	}
-	return x.refuse(500, ReasonInternal, "no-behavior", x.plan.SourcePath)
+	b := &x.plan.Behaviors[i]
+	x.behavior = b
+	x.verdict = b.Pattern.Source
+	if x.hop != nil {
+		x.hop.Fact(trace.BehaviorMatched, b.Pattern.Source, path, b.Source.Behavior)
+		x.hop.Fact(trace.PoliciesApplied, b.Policies, "", b.Source.Behavior)
+		for _, u := range b.Unsupported {
+			x.hop.Fact(trace.Unsupported, u.Name, u.Detail, u.SourcePath)
+		}
+	}
+	reason := ReasonPattern
+	if i == len(x.plan.Behaviors)-1 {
+		reason = ReasonDefaultBehavior
+	}
+	if x.nested {
+		return lookup, reason
+	}
+	return checkAccess, reason
 }
 
 func or(a, b string) string {

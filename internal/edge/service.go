@@ -63,6 +63,9 @@ func NewService(o Options) *Service {
 	s.marks = s.makeMarks()
 	s.pool = &sync.Pool{New: func() any { return &exchange{extraRoom: make([]message.Field, 0, 24)} }}
 	for _, p := range o.Plans {
+		if p.index == nil {
+			p.index = newBehaviorIndex(p.Behaviors)
+		}
 		for i := range p.Behaviors {
 			if h := p.Behaviors[i].ResponseHeaders; h != nil && s.headers[h] == nil {
 				s.headers[h] = compileHeaders(h)
