@@ -79,6 +79,7 @@ const (
 	PermissionMissing               Code = "permission-missing"
 	UnknownHost                     Code = "unknown-host"
 	AccessDenied                    Code = "access-denied"
+	DomainFronting                  Code = "domain-fronting"
 	CountryRestricted               Code = "country-restricted"
 	ViewerPlaceUnknown              Code = "viewer-place-unknown"
 	SignedURLMissing                Code = "signed-url-missing"

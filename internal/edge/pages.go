@@ -64,8 +64,8 @@ Request ID: ` + id + `
 </BODY></HTML>`
 }
 
-// redirectHTML is the body of a redirect to HTTPS, 167 bytes for a 301 (facts: cloudfront-dataplane 3).
-func redirectHTML(status int) string {
+// shortHTML is the body of a redirect to HTTPS, 167 bytes for a 301 (facts: cloudfront-dataplane 3), and of its kin.
+func shortHTML(status int) string {
 	title := strconv.Itoa(status) + " " + http.StatusText(status)
 	return "<html>\r\n<head><title>" + title + "</title></head>\r\n<body>\r\n<center><h1>" + title +
 		"</h1></center>\r\n<hr><center>CloudFront</center>\r\n</body>\r\n</html>\r\n"
@@ -121,14 +121,21 @@ func (x *exchange) failSigned(p signed.Problem) {
 
 // redirect makes the answer a redirect to the same address over HTTPS.
 func (x *exchange) redirect(status int) {
-	page := redirectHTML(status)
+	x.short(status)
+	x.res.xcache = xcacheRedirect
+	x.res.header.Add("Location", "https://"+x.viewer.Host+x.viewer.Target())
+}
+
+// short makes the answer one of CloudFront's pages that have a title only.
+func (x *exchange) short(status int) {
+	page := shortHTML(status)
+	x.discard()
 	x.res = result{
-		status: status, origin: status, xcache: xcacheRedirect, self: true,
+		status: status, origin: status, self: true,
 		header: append(make(message.Header, 0, 8),
 			message.Field{Name: "Server", Value: "CloudFront"},
 			message.Field{Name: "Date", Value: httpDate(x.now)},
-			message.Field{Name: "Content-Type", Value: "text/html"},
-			message.Field{Name: "Location", Value: "https://" + x.viewer.Host + x.viewer.Target()}),
+			message.Field{Name: "Content-Type", Value: "text/html"}),
 		memory: []byte(page), length: int64(len(page)),
 	}
 }

@@ -23,6 +23,11 @@ func (x *exchange) accept() (phase, Reason) {
 	r := &x.viewer
 	target := len(r.Path) + len(r.Query) + 1
 	switch {
+	case x.misdirected():
+		x.misdirect()
+		x.verdict = "deny"
+		x.hop.Fact(trace.Refused, r.TLS.ServerName, string(CauseFronting), "")
+		return deliver, ReasonFronting
 	case !x.plan.Enabled:
 		// A disabled distribution gives up its names, so it answers as an unknown Host does.
 		return x.refuse(403, ReasonDisabled, CauseDisabled, x.plan.SourcePath)

@@ -13,6 +13,7 @@ const (
 	ReasonHeadTooBig
 	ReasonBadMethod
 	ReasonChain
+	ReasonFronting
 	ReasonPattern
 	ReasonDefaultBehavior
 	ReasonRedirect
@@ -103,6 +104,7 @@ var reasonTexts = [reasonCount]string{
 	ReasonHeadTooBig:             "request line and headers are longer than 32,768 bytes",
 	ReasonBadMethod:              "CloudFront does not know the method",
 	ReasonChain:                  "the request has already passed two distributions",
+	ReasonFronting:               "the connection was made to another name, whose certificate neither covers the Host nor belongs to the account (domain fronting)",
 	ReasonPattern:                "the first path pattern in order that matches",
 	ReasonDefaultBehavior:        "no path pattern matches, so the default behavior answers",
 	ReasonRedirect:               "the viewer protocol policy is redirect-to-https and the request came over HTTP",
@@ -210,6 +212,8 @@ const (
 	CauseFunctionThrottle   Cause = "function-throttled"
 	// CauseErrorPage is a custom error response in place of the origin's error; Name is the origin's status.
 	CauseErrorPage Cause = "custom-error-response"
+	// CauseFronting is a request that came on a connection for another name; Name is that name.
+	CauseFronting Cause = "domain-fronting"
 	// CauseChain is a request that has passed too many distributions.
 	CauseChain Cause = "too-many-distributions"
 )

@@ -21,6 +21,7 @@ const (
 	docQuery          = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/QueryStringParameters.html"
 	docOriginPath     = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/DownloadDistValuesOrigin.html#DownloadDistValuesOriginPath"
 	docPathPattern    = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/DownloadDistValuesCacheBehavior.html#DownloadDistValuesPathPattern"
+	docFronting       = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/CNAMEs.html#alternate-domain-names-restrictions"
 	docGeo            = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/georestrictions.html"
 	docSigV4          = "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html"
 	docProxyResponse  = "https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html#api-gateway-simple-proxy-for-lambda-output-format"
@@ -150,6 +151,12 @@ func (r refusal) cloudFront() (diag.Finding, bool) {
 	case edge.CauseUnknownHost:
 		return r.finding(diag.UnknownHost, "no distribution has this name: CloudFront finds the distribution by the Host header",
 			"add the name to the distribution's Aliases, with a certificate for it"), true
+	case edge.CauseFronting:
+		f := r.finding(diag.DomainFronting, fmt.Sprintf("the connection was made to %q, and the request is for another name: CloudFront takes it for domain fronting", r.fact.Name),
+			"connect to the name that the request is for: with curl, --connect-to or --resolve in place of -H 'Host: …'")
+		f.Because = []string{"the server name of TLS is not the Host", "its certificate is CloudFront's own: it belongs to no account, and covers names of cloudfront.net only"}
+		f.Doc = docFronting
+		return f, true
 	case edge.CauseDisabled:
 		return r.finding(diag.AccessDenied, "the distribution is disabled", "set Enabled to true"), true
 	case edge.CauseMethod:
