@@ -16,6 +16,7 @@ import (
 const (
 	docManagedRequest = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed-origin-request-policies.html"
 	docOriginPath     = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/DownloadDistValuesOrigin.html#DownloadDistValuesOriginPath"
+	docAuthorization  = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/add-origin-custom-headers.html#add-origin-custom-headers-forward-authorization"
 	docEndpointTypes  = "https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-api-endpoint-types.html"
 	docPathPattern    = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/DownloadDistValuesCacheBehavior.html#DownloadDistValuesPathPattern"
 )
@@ -117,7 +118,26 @@ func (d *distributionCompiler) apiFindings(p *edge.Plan, b *edge.Behavior, o *ed
 				"give the API a custom domain (AWS::ApiGateway::DomainName) with the name that viewers use",
 				"set Host to the API's own name in a Lambda@Edge function on origin-request"}})
 	}
+	d.cachedForAll(b, m[1], m[2])
 	d.stageFinding(o, m[1], m[2], custom && b.Forward != nil && b.Forward.ForwardsHost())
+}
+
+// cachedForAll reports a behavior that passes Authorization on to an API that asks for it, caches the answers, and does not tell
+// the senders apart.
+func (d *distributionCompiler) cachedForAll(b *edge.Behavior, api, region string) {
+	if !b.SharesAuthorized() {
+		return
+	}
+	how := resource.AuthorizedMethod(d.view, region, api)
+	if how == "" {
+		return
+	}
+	d.report(diag.Finding{
+		Code: diag.AuthorizedResponseCachedForAll, Severity: diag.Warning, Path: cmp.Or(b.Source.CachePolicy, b.Source.ForwardedValues, b.Source.Behavior), Doc: docAuthorization,
+		Message: fmt.Sprintf("answers of an API with %s authorization are cached, and Authorization is not in the cache key: one viewer can get what is another's", how),
+		Because: []string{"all viewer headers are forwarded, Authorization among them, and the cache policy lets answers be stored", "a hit does not reach the API: nobody is asked who is there"},
+		Fixes: []string{"put Authorization into the cache key: a cache policy with the header Authorization",
+			"do not cache: the managed cache policy CachingDisabled (4135ea2d-6df8-44a3-9df3-4b5a84be39ad)"}})
 }
 
 func keyHasHost(b *edge.Behavior) bool {

@@ -9,6 +9,7 @@ import (
 	"github.com/foregate/foregate/internal/edge/cache"
 	"github.com/foregate/foregate/internal/http1"
 	"github.com/foregate/foregate/internal/message"
+	"github.com/foregate/foregate/internal/trace"
 )
 
 // admit compresses the answer when the behavior asks for it, and stores it while it is delivered.
@@ -56,21 +57,31 @@ func (x *exchange) lifetime() (time.Duration, Reason) {
 	if x.res.status < 200 {
 		return 0, ReasonNotStoredStatus
 	}
-	if x.personal() && !c.shared {
-		return 0, ReasonNotStoredAuthorization
-	}
 	d, store := c.freshness(x.behavior.TTL)
+	if x.personal() {
+		if x.hop != nil && store && d > 0 {
+			x.hop.Fact(trace.AuthorizationShared, "Authorization", "", or(x.behavior.Source.CachePolicy, or(x.behavior.Source.ForwardedValues, x.behavior.Source.Behavior)))
+		}
+		if !c.shared {
+			return 0, ReasonNotStoredAuthorization
+		}
+	}
 	if !store || d == 0 && !c.varyAll && !x.res.header.Has("ETag") && !x.res.header.Has("Last-Modified") {
 		return 0, ReasonNotStoredControl
 	}
 	return d, ReasonStored
 }
 
+// SharesAuthorized tells whether the behavior caches, and sends Authorization to the origin without keeping its senders apart.
+func (b *Behavior) SharesAuthorized() bool {
+	f := b.Forward
+	return f != nil && !b.TTL.Disabled() && !f.NoCache && f.Headers.Has("authorization") && !slices.Contains(f.KeyHeaders, "authorization")
+}
+
 // personal tells whether the origin got an Authorization of the viewer that is not in the cache key: what it answers is
 // nobody else's, unless it says so (rfc9111 3.5).
 func (x *exchange) personal() bool {
-	f := x.behavior.Forward
-	return f.Headers.Has("authorization") && !slices.Contains(f.KeyHeaders, "authorization") && x.req.Header.Has("Authorization")
+	return x.behavior.SharesAuthorized() && x.req.Header.Has("Authorization")
 }
 
 // store puts a stream between origin and viewer that keeps the body, and shares it with requests that wait for it.

@@ -403,6 +403,16 @@ func functionFailed(f trace.Fact) diag.Finding {
 		Fixes:   []string{"read the function's log, and mend the function"}}
 }
 
+// cachedForAll is the finding about an answer that is the viewer's alone, and that AWS may give to others.
+func cachedForAll(f trace.Fact, has string) diag.Finding {
+	return diag.Finding{Code: diag.AuthorizedResponseCachedForAll, Severity: diag.Warning, Path: f.Path, Doc: docHeaders,
+		Message: "the origin got the viewer's Authorization, its answer may be cached, and Authorization is not in the cache key",
+		Because: nonEmpty("other viewers can get the answer without the origin being asked whether they may", has,
+			"Foregate keeps such an answer only when the origin says public, s-maxage or must-revalidate; CloudFront's manual promises no such care"),
+		Fixes: []string{"put Authorization into the cache key: a cache policy with the header Authorization",
+			"do not cache: the managed cache policy CachingDisabled", "let the origin answer with Cache-Control: private, and keep the minimum TTL at 0"}}
+}
+
 // dropped reports what the viewer sent and the origin did not get.
 func dropped(h *trace.Hop, e *Explanation) []diag.Finding {
 	if h.Sent == nil {
@@ -418,6 +428,9 @@ func dropped(h *trace.Hop, e *Explanation) []diag.Finding {
 		has = "the behavior has " + policies.Name
 	}
 	var out []diag.Finding
+	if f, ok := fact(h, trace.AuthorizationShared); ok {
+		out = append(out, cachedForAll(f, has))
+	}
 	if f, lost := names(h, trace.HeaderDropped, "Authorization"); lost {
 		out = append(out, diag.Finding{Code: diag.AuthorizationNotForwarded, Severity: severity, Path: f.Path, Doc: docHeaders,
 			Message: fmt.Sprintf("the viewer sent Authorization, and CloudFront removed it from the %s to the origin", e.Request.Method),

@@ -49,3 +49,17 @@ func EdgeOptimizedDomain(r store.Reader, name string) bool {
 func edgeOptimized(c *apigateway.EndpointConfiguration) bool {
 	return c == nil || len(c.Types) == 0 || slices.Contains(c.Types, "EDGE")
 }
+
+// AuthorizedMethod returns how a GET method of an API finds out who asks, as AWS names it; "" when none does.
+func AuthorizedMethod(r store.Reader, region, apiID string) string {
+	for _, v := range RestMethods.All(r, region) {
+		m := v.Value
+		if v.API != apiID || m.HttpMethod == nil || *m.HttpMethod != "GET" && *m.HttpMethod != "ANY" {
+			continue
+		}
+		if m.AuthorizationType != nil && *m.AuthorizationType != "NONE" {
+			return *m.AuthorizationType
+		}
+	}
+	return ""
+}

@@ -63,6 +63,9 @@ const (
 	// SignatureDiagnosed: why a signed URL or signed cookies were refused. Name is "because" or "fix", Detail the text, Path the
 	// setting that asks for signatures.
 	SignatureDiagnosed FactKind = "signature-diagnosed"
+	// AuthorizationShared: the answer may be cached, the origin got the viewer's Authorization, and it is not in the cache key. Path
+	// is the policy.
+	AuthorizationShared FactKind = "authorization-shared"
 	// PlaceUnknown: a setting or a header needs the place of the viewer, and nothing is known of its address. Name is the setting or
 	// the header, Detail the address, Path the setting.
 	PlaceUnknown FactKind = "place-unknown"
