@@ -18,14 +18,18 @@ import (
 )
 
 // serving starts a node with a template on a port of its own; the returned function ends it.
-func serving(t *testing.T, file string) (n *Node, end func()) {
+func serving(t *testing.T, file string, change ...func(*Options)) (n *Node, end func()) {
 	t.Helper()
 	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, err = NewNode(Options{Region: "us-east-1", Account: "000000000000", Listen: ln.Addr().String(), Log: t.Logf})
+	o := Options{Region: "us-east-1", Account: "000000000000", Listen: ln.Addr().String(), Log: t.Logf}
+	for _, f := range change {
+		f(&o)
+	}
+	n, err = NewNode(o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 
 // switched hands the connection over after a 101.
 func (c *ClientConn) switched() (*message.Response, error) {
+	c.end = 0 // what has switched is no answer that could be complete
 	c.armRead(0)
 	c.armWrite(0)
 	return &message.Response{
@@ -19,15 +20,26 @@ func (c *ClientConn) switched() (*message.Response, error) {
 type clientTunnel struct {
 	c    *ClientConn
 	once sync.Once
+	mu   sync.Mutex // over what was read together with the head
 }
 
 func (t *clientTunnel) Read(p []byte) (int, error) {
-	if w := &t.c.wire; w.buffered() > 0 {
-		n := copy(p, w.buf[w.r:w.w])
-		w.r += n
+	if n := t.first(p); n > 0 {
 		return n, nil
 	}
 	return t.c.conn.Read(p)
+}
+
+// first gives what was read together with the head.
+func (t *clientTunnel) first(p []byte) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	w := &t.c.wire
+	n := copy(p, w.buf[w.r:w.w])
+	if w.r += n; w.buffered() == 0 {
+		w.release()
+	}
+	return n
 }
 
 func (t *clientTunnel) Write(p []byte) (int, error) { return t.c.conn.Write(p) }
@@ -43,6 +55,9 @@ func (t *clientTunnel) CloseWrite() error {
 func (t *clientTunnel) Close() (err error) {
 	t.once.Do(func() {
 		err = t.c.conn.Close()
+		t.mu.Lock()
+		t.c.release()
+		t.mu.Unlock()
 		if t.c.o.Done != nil {
 			t.c.o.Done(t.c, false)
 		}

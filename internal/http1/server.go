@@ -413,6 +413,8 @@ func (c *serverConn) close() {
 		putBuffer(b)
 	}
 	c.release()
+	putBuffer(c.s.out)
+	c.s.out = nil
 	if !c.taken {
 		_ = c.conn.Close()
 	}

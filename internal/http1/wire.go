@@ -25,8 +25,10 @@ var (
 func getBuffer(n int) []byte {
 	switch {
 	case n <= smallSize:
+		account(1)
 		return smallPool.Get().(*[smallSize]byte)[:]
 	case n <= largeSize:
+		account(1)
 		return largePool.Get().(*[largeSize]byte)[:]
 	}
 	return make([]byte, n)
@@ -35,8 +37,10 @@ func getBuffer(n int) []byte {
 func putBuffer(b []byte) {
 	switch cap(b) {
 	case smallSize:
+		account(-1)
 		smallPool.Put((*[smallSize]byte)(b[:smallSize]))
 	case largeSize:
+		account(-1)
 		largePool.Put((*[largeSize]byte)(b[:largeSize]))
 	}
 }
