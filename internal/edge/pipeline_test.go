@@ -25,6 +25,7 @@ type world struct {
 	origin  func(*FetchRequest) (*message.Response, error)
 	lambda  func(*LambdaInvocation) ([]byte, error)
 	fetched []*FetchRequest
+	logged  []*FunctionLog
 }
 
 const testID = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=="
@@ -53,6 +54,8 @@ func (w *world) Fetch(_ context.Context, r *FetchRequest) (*message.Response, er
 func (w *world) InvokeLambda(_ context.Context, i *LambdaInvocation) ([]byte, error) {
 	return w.lambda(i)
 }
+
+func (w *world) LogFunction(l *FunctionLog) { w.logged = append(w.logged, l) }
 
 func (w *world) last() *FetchRequest { return w.fetched[len(w.fetched)-1] }
 

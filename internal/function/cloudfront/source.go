@@ -108,7 +108,7 @@ func offsetOf(text string, line, column int) int {
 }
 
 var (
-	unexpectedToken = regexp.MustCompile(`^Unexpected (?:token|reserved word)\s*(.*)$`)
+	unexpectedToken = regexp.MustCompile(`^Unexpected (?:token|reserved word|number|string|identifier|template string)\b\s*(.*)$`)
 	word            = regexp.MustCompile(`^[A-Za-z_$][\w$]*|^=>|^\.\.\.|^\?\?=|^\|\|=|^&&=|^.`)
 )
 
