@@ -413,8 +413,10 @@ func (c *serverConn) close() {
 		putBuffer(b)
 	}
 	c.release()
-	putBuffer(c.s.out)
-	c.s.out = nil
+	if c.turn != nil {
+		putBuffer(c.s.out)
+		c.s.out = nil
+	}
 	if !c.taken {
 		_ = c.conn.Close()
 	}
