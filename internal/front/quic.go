@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"github.com/foregate/foregate/internal/clienthello"
@@ -46,12 +47,22 @@ func (f *Front) ServePackets(ctx context.Context, pc net.PacketConn) error {
 	return err
 }
 
+// maxQUIC bounds the connections over QUIC: they take no descriptor, but some 60 KiB each, idle or not. A client that is
+// refused has HTTP/2.
+const maxQUIC = 8192
+
 // acceptQUIC starts a goroutine for each connection.
 func (f *Front) acceptQUIC(ctx context.Context, l *http3.Listener) error {
+	var open atomic.Int64
 	for {
 		q, err := l.Accept(ctx)
 		if err != nil {
 			return err
+		}
+		if open.Add(1) > maxQUIC {
+			open.Add(-1)
+			q.Refuse()
+			continue
 		}
 		c := &conn{f: f, quic: q}
 		v := &visit{shard: f.shard(), conn: c, coalesces: true}
@@ -65,6 +76,7 @@ func (f *Front) acceptQUIC(ctx context.Context, l *http3.Listener) error {
 		v.again = &again
 		f.track(c)
 		f.wg.Go(func() {
+			defer open.Add(-1)
 			defer f.untrack(c)
 			q.Serve(ctx, http3.Options{
 				Handler: v, Reject: f.opts.Reject, Report: f.report, Drain: f.drain, MaxHead: maxHead,

@@ -184,3 +184,20 @@ func TestMaxIdleOverQUIC(t *testing.T) {
 		<-ended
 	}
 }
+
+// TestConfigIsMadeOnce: what a host asks of handshakes is made for the first of them.
+func TestConfigIsMadeOnce(t *testing.T) {
+	b := NewBuilder(1)
+	must(t, b.Alias("www.example.com", Site{Handler: echo("edge"), Service: "cloudfront", Certificate: exampleCert, NoHTTP2: true, TLS: &TLSPolicy{MinVersion: tls.VersionTLS12}}))
+	f := New(Options{})
+	f.Swap(b.Build())
+	chi := &tls.ClientHelloInfo{ServerName: "www.example.com"}
+	first := f.configFor(chi)
+	if n := testing.AllocsPerRun(100, func() {
+		if f.configFor(chi) != first {
+			t.Fatal("another configuration")
+		}
+	}); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}

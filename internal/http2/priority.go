@@ -38,6 +38,12 @@ func parsePriority(v string) priority {
 	return p
 }
 
+// ParsePriority reads a Priority field for HTTP/3, which has the same; said is false when it says nothing that matters.
+func ParsePriority(v string) (urgency uint8, incremental, said bool) {
+	p := parsePriority(v)
+	return p.urgency, p.incremental, p.said
+}
+
 // priorityOf is what a request's own field says.
 func priorityOf(h message.Header) priority {
 	p := priority{urgency: urgencyDefault}

@@ -21,6 +21,7 @@ type head struct {
 	length                          int64 // of content-length, -1 without one
 	expect                          string
 	hasExpect                       bool
+	priority                        string
 	crumbs                          int
 	size                            int
 	limit, most                     int
@@ -113,6 +114,8 @@ func (h *head) addRegular(name, value string) {
 		h.length, keep = n, false
 	case "expect":
 		h.expect, h.hasExpect = value, true
+	case "priority":
+		h.priority = value
 	case "cookie":
 		h.crumbs++
 	}

@@ -139,5 +139,8 @@ func (c *Conn) Client() netip.AddrPort {
 	return netip.AddrPort{}
 }
 
+// Refuse ends a connection for which there is no room.
+func (c *Conn) Refuse() { _ = c.q.CloseWithError(excessiveLoad, "too many connections") }
+
 // Close ends the connection at once, as a server does that wants no further requests.
 func (c *Conn) Close() error { return c.q.CloseWithError(noError, "") }

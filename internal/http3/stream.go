@@ -15,6 +15,7 @@ import (
 	"github.com/quic-go/quic-go"
 
 	"github.com/foregate/foregate/internal/http1"
+	"github.com/foregate/foregate/internal/http2"
 	"github.com/foregate/foregate/internal/message"
 )
 
@@ -184,6 +185,10 @@ func (x *exchange) request() {
 		Header: h.fields, Client: c.Client(), TLS: c.tls, Room: &x.room,
 	}
 	x.req.Path, x.req.Query, x.req.HasQuery = strings.Cut(h.path, "?")
+	// Without a priority streams take turns, as quic-go has it: nobody waits for an answer that does not end.
+	if urgency, incremental, said := http2.ParsePriority(h.priority); said {
+		x.s.SetPriority(int8(urgency), incremental)
+	}
 }
 
 // respond gets an answer that can be sent.
