@@ -103,8 +103,7 @@ func (t *terminal) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-func (t *terminal) appendTime(b []byte) []byte {
-	now := time.Now()
+func (t *terminal) appendTime(b []byte, now time.Time) []byte {
 	c := t.clock.Load()
 	if s := now.Unix(); c == nil || c.second != s {
 		c = &clockText{s, now.Format("15:04:05")}
@@ -118,7 +117,7 @@ func (t *terminal) logf(format string, args ...any) {
 }
 
 func (t *terminal) function(l lambda.LogLine) {
-	b := t.appendTime(nil)
+	b := t.appendTime(nil, time.Now())
 	b = append(append(append(b, " ["...), l.Function...), "] "...)
 	_, _ = t.Write(append(append(b, l.Text...), '\n'))
 }
@@ -126,7 +125,7 @@ func (t *terminal) function(l lambda.LogLine) {
 // answered writes the line of a request. The client waits for it.
 func (t *terminal) answered(a front.Answered) {
 	var room [512]byte
-	b := append(append(append(t.appendTime(room[:0]), "  "...), a.Method...), "  "...)
+	b := append(append(append(t.appendTime(room[:0], a.At.Add(a.Took)), "  "...), a.Method...), "  "...)
 	b = append(append(append(append(b, a.Scheme...), "://"...), a.Host...), a.Path...)
 	if a.HasQuery {
 		b = append(append(b, '?'), trace.RedactQuery(a.Query)...)

@@ -1,7 +1,6 @@
 package edge
 
 import (
-	"encoding/base64"
 	"io"
 	"math/rand/v2"
 	"net/netip"
@@ -26,14 +25,18 @@ func (l Local) Now() time.Time { return time.Now() }
 
 // RequestID fills id with 40 random bytes in base64url, which end in "==" (facts: cloudfront-dataplane 6).
 func (l Local) RequestID(id *[IDLength]byte) {
-	var b [40]byte
-	for i := 0; i < len(b); i += 8 {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	for i := 0; i < 50; i += 10 {
 		n := rand.Uint64()
-		for j := range 8 {
-			b[i+j] = byte(n >> (8 * j))
+		for j := range 10 {
+			id[i+j] = alphabet[n&63]
+			n >>= 6
 		}
 	}
-	base64.URLEncoding.Encode(id[:], b[:])
+	n := rand.Uint64()
+	id[50], id[51], id[52] = alphabet[n&63], alphabet[n>>6&63], alphabet[n>>12&63]
+	id[53] = alphabet[n>>18&3<<4] // the last two bits of 320
+	id[54], id[55] = '=', '='
 }
 
 // Lookup asks the cache.

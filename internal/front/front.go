@@ -83,7 +83,9 @@ type Answered struct {
 	HasQuery                          bool
 	// Response must not be changed, and its body not be read.
 	Response *message.Response
-	Took     time.Duration
+	// At is when the request came, Took how long its answer took to begin.
+	At   time.Time
+	Took time.Duration
 }
 
 // Front serves the current Snapshot. Make one with New.

@@ -77,14 +77,12 @@ func (f *Front) serve(ctx context.Context, v *visit, r *message.Request) *messag
 	}
 	seen := r.Trace
 	var note Answered
-	var began time.Time
 	if f.opts.Answered != nil && rt.kind == toSite {
-		note = Answered{Method: r.Method, Scheme: r.Scheme, Host: rt.name, Path: r.Path, Query: r.Query, HasQuery: r.HasQuery}
-		began = time.Now()
+		note = Answered{Method: r.Method, Scheme: r.Scheme, Host: rt.name, Path: r.Path, Query: r.Query, HasQuery: r.HasQuery, At: time.Now()}
 	}
 	resp := f.dispatch(ctx, &h, &rt, r)
 	if resp != nil && note.Method != "" {
-		note.Response, note.Took = resp, time.Since(began)
+		note.Response, note.Took = resp, time.Since(note.At)
 		f.opts.Answered(note)
 	}
 	if resp != nil && rt.local {

@@ -39,7 +39,7 @@ type turn struct {
 	req    message.Request
 	fields message.Header // backs req.Header
 	p      requestHead
-	head   string // the head that p was parsed from
+	head   string // the head that p was parsed from, "" when it may not be used again
 	date   dateClock
 	s      sender
 	room   message.Room // for the answer
@@ -144,6 +144,10 @@ func (c *serverConn) next(ctx context.Context) bool {
 	if c.buffered() == 0 && !c.await() {
 		return false
 	}
+	if n := len(c.head); n > 0 && c.buffered() >= n && string(c.buf[c.r:c.r+n]) == c.head {
+		c.consume(n) // as keep-alive clients often send it: parsed already
+		return true
+	}
 	n, err := c.readHead()
 	if err == nil {
 		err = c.parseHead(n)
@@ -165,11 +169,10 @@ func (c *serverConn) await() bool {
 	c.woken = false
 	short := (parks || !c.encrypted) && (c.o.IdleTimeout > 2*c.o.Linger || c.o.IdleTimeout < 0)
 	if short {
-		c.armRead(c.o.Linger)
+		c.since = c.armRead(c.o.Linger)
 	} else {
-		c.armRead(c.o.IdleTimeout)
+		c.since = c.armRead(c.o.IdleTimeout)
 	}
-	c.since = now()
 	if c.flush() != nil || c.draining.Load() {
 		return false
 	}
@@ -280,14 +283,10 @@ func (c *serverConn) startOfHead() (bool, *Error) {
 	return true, nil
 }
 
-// parseHead makes p of the n bytes at the start of the buffer. A head that equals the last one, as keep-alive clients often
-// send, is not parsed again: nothing is allocated for it.
+// parseHead makes p of the n bytes at the start of the buffer.
 func (c *serverConn) parseHead(n int) *Error {
 	b := c.buf[c.r : c.r+n]
 	c.consume(n)
-	if string(b) == c.head {
-		return nil
-	}
 	c.head = ""
 	head := string(b)
 	if err := c.p.parse(head, c.o.Scheme, c.o.MaxFields); err != nil {

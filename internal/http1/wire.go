@@ -152,9 +152,11 @@ func (w *wire) endOfHead() (int, error) {
 // slack is how much later than asked a deadline may fall, so that a busy connection need not set one for each message.
 func slack(d time.Duration) time.Duration { return min(d/4, time.Second) }
 
-// armRead sees to it that a read fails after d, or up to a quarter or a second later. d <= 0 means never.
-func (w *wire) armRead(d time.Duration) {
-	by, set := arm(w.readBy, d)
+// armRead sees to it that a read fails after d, or up to a quarter or a second later. d <= 0 means never. It returns
+// the time that it was.
+func (w *wire) armRead(d time.Duration) instant {
+	t := now()
+	by, set := arm(w.readBy, t, d)
 	if w.end != 0 && (by == 0 || by > w.end) {
 		by, set = w.end, w.end != w.readBy
 	}
@@ -162,21 +164,21 @@ func (w *wire) armRead(d time.Duration) {
 		w.readBy = by
 		_ = w.conn.SetReadDeadline(deadline(by))
 	}
+	return t
 }
 
 // armWrite is armRead for writes.
 func (w *wire) armWrite(d time.Duration) {
-	if by, set := arm(w.writeBy, d); set {
+	if by, set := arm(w.writeBy, now(), d); set {
 		w.writeBy = by
 		_ = w.conn.SetWriteDeadline(deadline(by))
 	}
 }
 
-func arm(inForce instant, d time.Duration) (instant, bool) {
+func arm(inForce, t instant, d time.Duration) (instant, bool) {
 	if d <= 0 {
 		return 0, inForce != 0
 	}
-	t := now()
 	if left := time.Duration(inForce - t); inForce != 0 && left >= d && left <= d+slack(d) {
 		return inForce, false
 	}

@@ -57,10 +57,13 @@ func (l *Lines) Lookup(name string) (string, bool) {
 	if l.names&nameBit(name) == 0 {
 		return "", false
 	}
-	for n, v := range l.All() {
-		if SameName(n, name) {
-			return v, true
+	for rest := l.Text; rest != ""; {
+		colon := strings.IndexByte(rest, ':')
+		end := colon + 2 + strings.IndexByte(rest[colon+2:], '\r')
+		if SameName(rest[:colon], name) {
+			return rest[colon+2 : end], true
 		}
+		rest = rest[end+2:]
 	}
 	return "", false
 }
