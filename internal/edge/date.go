@@ -2,6 +2,7 @@ package edge
 
 import (
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -15,6 +16,9 @@ var dateForms = [...]string{http.TimeFormat, "Monday, 02-Jan-06 15:04:05 GMT", t
 // second space, and a date that another cache takes for invalid must not keep an object fresh here (rfc9111 5.3). Names of
 // days, months and GMT are taken in any case.
 func parseDate(s string) (time.Time, bool) {
+	if n := len(s) - len("GMT"); n > 0 && strings.EqualFold(s[n:], "GMT") && s[n:] != "GMT" {
+		s = s[:n] + "GMT"
+	}
 	for i, form := range dateForms {
 		if i != 1 && len(s) != len(form) {
 			continue

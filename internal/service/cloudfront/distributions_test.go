@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -269,6 +270,20 @@ func TestInvalidations(t *testing.T) {
 	}
 	_, err = create("1", "/other")
 	check(t, err, refusal{code: "InvalidationBatchAlreadyExists"})
+	for _, q := range []struct {
+		path    string
+		most    int
+		message string
+	}{
+		{"/w*", 15, "Processing your request will cause you to exceed the maximum number of in-progress wildcard invalidations."},
+		{"/p", 3000, "Processing your request will cause you to exceed the maximum number of in-progress invalidations."},
+	} {
+		_, err = create("over"+q.path, slices.Repeat([]string{q.path}, q.most+1)...)
+		check(t, err, refusal{code: "TooManyInvalidationsInProgress", status: 400, message: q.message, path: "InvalidationBatch.Paths"})
+		if _, err = create("all"+q.path, slices.Repeat([]string{q.path}, q.most)...); err != nil {
+			t.Error(err)
+		}
+	}
 	_, err = create("2", "a")
 	check(t, err, refusal{code: "InvalidArgument", status: 400, path: "InvalidationBatch.Paths.Items[0]"})
 	_, err = s.CreateInvalidation(t.Context(), &cloudfront.CreateInvalidationInput{DistributionId: d.Id, InvalidationBatch: &cloudfront.InvalidationBatch{
@@ -279,7 +294,7 @@ func TestInvalidations(t *testing.T) {
 		t.Errorf("get: %v", err)
 	}
 	list, err := s.ListInvalidations(t.Context(), &cloudfront.ListInvalidationsInput{DistributionId: d.Id})
-	if err != nil || len(list.InvalidationList.Items) != 1 {
+	if err != nil || len(list.InvalidationList.Items) != 3 {
 		t.Errorf("list: %v", err)
 	}
 	_, err = s.GetInvalidation(t.Context(), &cloudfront.GetInvalidationInput{DistributionId: d.Id, Id: new("I1")})

@@ -35,6 +35,9 @@ func (s *Service) CreateInvalidation(ctx context.Context, in *cloudfront.CreateI
 				fmt.Sprintf("%q: a path begins with / and has at most 4,000 characters", p))
 		}
 	}
+	if err := invalidationQuota(b.Paths.Items); err != nil {
+		return nil, err
+	}
 	r := s.env.Store.Read(ctx)
 	for rec, v := range resource.Invalidations.All(r, global) {
 		if v.DistributionID == d.ID && deref(v.Batch.CallerReference) == *b.CallerReference {
@@ -52,6 +55,27 @@ func (s *Service) CreateInvalidation(ctx context.Context, in *cloudfront.CreateI
 		return nil, err
 	}
 	return &cloudfront.CreateInvalidationOutput{Invalidation: invalidation(rec, v), Location: s.location("distribution/"+d.ID+"/invalidation", id)}, nil
+}
+
+// The most paths of a distribution that may be in progress, those with a wildcard apart (DG26-invalidationlimits). Here an
+// invalidation is through when its call returns, so the quota is one for each call.
+const mostPaths, mostWildcards = 3000, 15
+
+func invalidationQuota(paths []string) error {
+	wild := 0
+	for _, p := range paths {
+		if strings.HasSuffix(p, "*") {
+			wild++
+		}
+	}
+	const path = "InvalidationBatch.Paths"
+	switch { // texts: live, in public reports
+	case wild > mostWildcards:
+		return tooMany(cloudfront.ErrCodeTooManyInvalidationsInProgress, path, "Processing your request will cause you to exceed the maximum number of in-progress wildcard invalidations.", mostWildcards)
+	case len(paths)-wild > mostPaths:
+		return tooMany(cloudfront.ErrCodeTooManyInvalidationsInProgress, path, "Processing your request will cause you to exceed the maximum number of in-progress invalidations.", mostPaths)
+	}
+	return nil
 }
 
 func invalidation(_ *store.Record, v *resource.Invalidation) *cloudfront.Invalidation {
