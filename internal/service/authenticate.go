@@ -70,7 +70,8 @@ func (a *authenticator) verifier(s *awsapi.Service) *sigv4.Verifier {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if v = a.verifiers[key]; v == nil {
-		v = sigv4.NewVerifier(sigv4.Options{Service: key.name, Dialect: key.dialect, Now: a.now, Lookup: a.lookup})
+		v = sigv4.NewVerifier(sigv4.Options{Service: key.name, Dialect: key.dialect, Now: a.now, Lookup: a.lookup,
+			Asymmetric: key.name == "cloudfront-keyvaluestore"})
 		a.verifiers[key] = v
 	}
 	return v

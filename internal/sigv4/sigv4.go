@@ -6,8 +6,8 @@
 // nor any policy of a distribution or an API. No error or diagnosis ever holds a secret, a session token or the signature
 // that would have been right.
 //
-// Caveats: SigV4A (asymmetric) is refused as an unsupported algorithm. The chunks of a streaming upload to S3 are verified
-// as they are read, by NewChunkReader.
+// Caveats: Version 4A (asymmetric) is taken where Options.Asymmetric says so, and refused as an unsupported algorithm elsewhere.
+// The chunks of a streaming upload to S3 are verified as they are read, by NewChunkReader.
 package sigv4
 
 import (
@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// Algorithm is the only algorithm that is understood.
+// Algorithm is the algorithm of Version 4.
 const Algorithm = "AWS4-HMAC-SHA256"
 
 // The values of x-amz-content-sha256 that are not a hash.

@@ -15,6 +15,8 @@ type Options struct {
 	Service, Region string
 	Dialect         Dialect
 	Lookup          Lookup
+	// Asymmetric takes Signature Version 4A as well.
+	Asymmetric bool
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Skew is how far the clocks may differ: 0 means 5 minutes, and 15 in dialect S3 (facts: sigv4-iam 2).
@@ -78,7 +80,12 @@ func (v *Verifier) Verify(in Input) (Result, *Error) {
 	if err != nil {
 		return Result{}, err
 	}
-	cred, err := v.checkForm(&c, want, basic)
+	var cred credential
+	if v.asymmetric(&c) {
+		cred, err = v.checkAsymmetricForm(&in, &c, want, basic)
+	} else {
+		cred, err = v.checkForm(&c, want, basic)
+	}
 	if err != nil {
 		return Result{}, err
 	}
@@ -93,8 +100,14 @@ func (v *Verifier) Verify(in Input) (Result, *Error) {
 	q := subjectOf(in.Request, c.signed, payload)
 	q.presigned, q.s3 = c.presigned, usesS3Rules(want.service)
 	q.date, q.scope = basic, cred.scope(c.credential)
-	k := v.keys.get(keyID{key.Secret, cred.date, cred.region, cred.service})
-	if err := v.checkSignature(&in, &q, k, &c); err != nil {
+	var k *signingKey
+	if v.asymmetric(&c) {
+		err = v.checkAsymmetric(&in, &q, cred, key.Secret, &c)
+	} else {
+		k = v.keys.get(keyID{key.Secret, cred.date, cred.region, cred.service})
+		err = v.checkSignature(&in, &q, k, &c)
+	}
+	if err != nil {
 		return Result{}, err
 	}
 	if key.SessionToken != c.token && subtle.ConstantTimeCompare([]byte(key.SessionToken), []byte(c.token)) != 1 {
