@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -317,3 +318,37 @@ func TestPause(t *testing.T) {
 		})
 	}
 }
+
+// TestManyLargeStreams: more streams than there are huge buffers arrive whole, and all buffers go back.
+func TestManyLargeStreams(t *testing.T) {
+	const size = 2 << 20
+	open := make(chan struct{})
+	var all sync.WaitGroup
+	for range hugeMost + 5 {
+		near, far := connected(t)
+		all.Go(func() {
+			s := &sender{w: &wire{conn: far}}
+			s.copy(io.LimitReader(zeros{}, size), size)
+			if s.failed != nil || s.broken != nil {
+				t.Error(s.failed, s.broken)
+			}
+			putBuffer(s.out)
+			far.Close()
+		})
+		all.Go(func() {
+			<-open // until all of them are at it
+			if n, err := io.Copy(io.Discard, near); n != size || err != nil {
+				t.Errorf("%d bytes, %v", n, err)
+			}
+		})
+	}
+	close(open)
+	all.Wait()
+	if n := hugeOut.Load(); n != 0 {
+		t.Errorf("%d huge buffers are out", n)
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }

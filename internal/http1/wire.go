@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -42,7 +43,33 @@ func putBuffer(b []byte) {
 	case largeSize:
 		account(-1)
 		largePool.Put((*[largeSize]byte)(b[:largeSize]))
+	case hugeSize:
+		account(-1)
+		hugePool.Put((*[hugeSize]byte)(b[:hugeSize]))
+		hugeOut.Add(-1)
 	}
+}
+
+// Streams that give more than a large buffer at a time are read in steps four times as big, which costs a quarter less. No
+// more than hugeMost streams have such a buffer at once: the others go on with less.
+const (
+	hugeSize = 256<<10 + smallSize // no size that make is asked for elsewhere
+	hugeMost = 64
+)
+
+var (
+	hugePool = sync.Pool{New: func() any { return new([hugeSize]byte) }}
+	hugeOut  atomic.Int64
+)
+
+// getHuge returns nil when there are enough.
+func getHuge() []byte {
+	if hugeOut.Add(1) > hugeMost {
+		hugeOut.Add(-1)
+		return nil
+	}
+	account(1)
+	return hugePool.Get().(*[hugeSize]byte)[:]
 }
 
 // wire reads a connection through a pooled buffer and knows which deadlines are in force.

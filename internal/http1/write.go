@@ -373,6 +373,7 @@ func (s *sender) copy(body io.Reader, n int64) {
 		k := len(s.out)
 		m, err := body.Read(s.out[k:min(int64(cap(s.out)), int64(k)+n)])
 		s.out = s.out[:k+m]
+		full := len(s.out) == cap(s.out)
 		if n -= int64(m); m > 0 && s.flush() != nil {
 			return
 		}
@@ -381,8 +382,22 @@ func (s *sender) copy(body io.Reader, n int64) {
 			_ = s.flush()
 			return
 		}
+		if full && n >= hugeSize {
+			s.growHuge()
+		}
 	}
 	_ = s.flush()
+}
+
+// growHuge takes a bigger buffer in place of an empty one, if there is one to have.
+func (s *sender) growHuge() {
+	if cap(s.out) >= hugeSize || len(s.out) > 0 {
+		return
+	}
+	if b := getHuge(); b != nil {
+		putBuffer(s.out)
+		s.out = b[:0]
+	}
 }
 
 // untilClose sends a body whose end is the end of the connection.
