@@ -134,7 +134,7 @@ func appendCookies(dst []byte, h message.Header, sel *Selector) ([]byte, bool) {
 	var room [16]string
 	pairs := room[:0]
 	for i := range h {
-		if !strings.EqualFold(h[i].Name, "Cookie") {
+		if !message.SameName(h[i].Name, "Cookie") {
 			continue
 		}
 		rest := h[i].Value

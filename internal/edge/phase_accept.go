@@ -59,7 +59,7 @@ const maxChain = 2
 func passedDistributions(r *message.Request) int {
 	n := 0
 	for i := range r.Header {
-		if strings.EqualFold(r.Header[i].Name, "Via") {
+		if message.SameName(r.Header[i].Name, "Via") {
 			n += strings.Count(r.Header[i].Value, ".cloudfront.net (CloudFront)")
 		}
 	}
