@@ -221,6 +221,30 @@ func (x *exchange) viewerResponseFunction(f *FunctionAssociation) Reason {
 	return ReasonFunctionContinues
 }
 
+// hideCopies keeps secrets of the viewer out of the trace where a function has put them into other fields.
+func (x *exchange) hideCopies(returned message.Header) {
+	if x.hop == nil {
+		return
+	}
+	var secrets []string
+	for _, f := range x.viewer.Header {
+		switch {
+		case strings.EqualFold(f.Name, "Authorization"):
+			secrets = append(secrets, f.Value[strings.LastIndexByte(f.Value, ' ')+1:])
+		case strings.EqualFold(f.Name, "Cookie"):
+			for pair := range strings.SplitSeq(f.Value, ";") {
+				_, v, _ := strings.Cut(pair, "=")
+				secrets = append(secrets, v)
+			}
+		}
+	}
+	for _, f := range returned {
+		if slices.ContainsFunc(secrets, func(s string) bool { return len(s) >= 8 && strings.Contains(f.Value, s) }) {
+			x.hop.Hide(f.Name)
+		}
+	}
+}
+
 // pickOrigin takes over what a viewer-request function did to the origin, or says what is wrong with it.
 func (x *exchange) pickOrigin(c *cloudfront.OriginChange) string {
 	if c == nil {

@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -98,6 +99,22 @@ func TestFunctionChangesRequest(t *testing.T) {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
+	}
+}
+
+// TestFunctionCopiesSecret: what a function copies out of a cookie is as secret as the cookie.
+func TestFunctionCopiesSecret(t *testing.T) {
+	w, s := newWorld(withFunction(t, "viewer-request", `event.request.headers['x-user'] = {value: 'u=' + event.request.cookies.session.value}; return event.request`))
+	r := get("/", "Cookie", "session=0123456789abcdef")
+	r.Trace = &trace.Trace{}
+	ask(s, r)
+	if w.last().Request.Header.Get("X-User") != "u=0123456789abcdef" {
+		t.Error(w.last().Request.Header)
+	}
+	hop := r.Trace.Hops()[0]
+	text := fmt.Sprint(hop.Steps, hop.Facts, hop.Sent)
+	if strings.Contains(text, "0123456789abcdef") || !strings.Contains(text, "added header X-User") {
+		t.Error(text)
 	}
 }
 

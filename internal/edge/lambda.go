@@ -431,6 +431,7 @@ func (x *exchange) traceHeaderChanges(event Event, shown, returned message.Heade
 	if slices.Equal(seen, returned) {
 		return false
 	}
+	x.hideCopies(returned)
 	changed := false
 	value := func(h message.Header, name string) string {
 		return x.hop.Redact(name, strings.Join(h.Values(name), ", "))

@@ -1,6 +1,7 @@
 package cloudfront
 
 import (
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -197,7 +198,13 @@ func TestHostile(t *testing.T) {
 			t.Errorf("%s: %v", body, err)
 			continue
 		}
-		if o := f.Run(testEvent(ViewerRequest), testNow); o.Err == nil || o.Err.Invalid && !strings.Contains(body, "event.request.headers") {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		o := f.Run(testEvent(ViewerRequest), testNow)
+		if runtime.ReadMemStats(&after); after.TotalAlloc-before.TotalAlloc > 256<<20 {
+			t.Errorf("%s: it allocated %d MiB", body, (after.TotalAlloc-before.TotalAlloc)>>20)
+		}
+		if o.Err == nil || o.Err.Invalid && !strings.Contains(body, "event.request.headers") {
 			t.Errorf("%s: it ended by itself, %+v", body, o.Err)
 		}
 	}
