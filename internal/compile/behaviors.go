@@ -151,7 +151,6 @@ func (d *distributionCompiler) behaviorSettings(rec *store.Record, out *edge.Beh
 	d.signers(rec, out, b)
 	if b.GrpcConfig != nil && deref(b.GrpcConfig.Enabled) {
 		out.GRPC = true
-		note("GrpcConfig", "gRPC is not passed on")
 	}
 	if deref(b.SmoothStreaming) {
 		note("SmoothStreaming", "it has no effect")

@@ -39,6 +39,9 @@ func (fx *edgeEffects) Fetch(ctx context.Context, f *edge.FetchRequest) (*messag
 		ConnectTimeout: o.ConnectTimeout, ReadTimeout: o.ReadTimeout, KeepAlive: o.KeepaliveTimeout, Attempts: f.Attempts,
 		CompletionTimeout: o.CompletionTimeout,
 	}
+	if t.HTTP2 = f.GRPC; f.GRPC && f.Scheme != "https" {
+		return nil, &edge.FetchError{Kind: edge.FetchProtocol, Err: errGRPCInClear}
+	}
 	t.MinTLS, t.MaxTLS = tlsRange(o.SSLProtocols)
 	resp, err := fx.env.Origins.Fetch(ctx, t, f.Request)
 	if err != nil {
@@ -46,6 +49,9 @@ func (fx *edgeEffects) Fetch(ctx context.Context, f *edge.FetchRequest) (*messag
 	}
 	return resp, nil
 }
+
+// errGRPCInClear is an origin that a request of gRPC cannot go to (DG26-distribution-using-grpc).
+var errGRPCInClear = errors.New("gRPC goes to origins over HTTPS only, and the origin's protocol policy is http-only")
 
 // tlsRange is the range of versions that OriginSslProtocols allows. SSLv3 is offered by nobody any more: TLS 1.0 is the oldest.
 func tlsRange(names []string) (lowest, highest uint16) {

@@ -4,6 +4,5 @@
 // distribution of a Host and runs the phases of pipeline.go. Effects is all that the engine may ask of the world outside.
 //
 // The package must not know AWS's API types, the store or templates; a plan carries plain strings (SourcePath) so that a
-// trace can point at the line that decided. Caveats: parts of ranges are not stored, only whole objects; gRPC has its room in
-// the plan, and a plan that asks for it is answered with an Unsupported fact, never silently.
+// trace can point at the line that decided. Caveat: parts of ranges are not stored, only whole objects.
 package edge

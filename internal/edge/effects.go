@@ -63,6 +63,8 @@ type FetchRequest struct {
 	// Attempts is how often to try to connect, whatever the method; GET and HEAD are also sent so often when no answer comes,
 	// and no other method is ever sent twice (facts: cloudfront-dataplane 8).
 	Attempts int
+	// GRPC asks for HTTP/2, which passes trailers.
+	GRPC bool
 	// Request has Host, the path with the origin path, and exactly the fields to send; its Trace is the viewer's.
 	Request *message.Request
 }

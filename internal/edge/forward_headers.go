@@ -111,7 +111,7 @@ func (x *exchange) originHeaders(origin *Origin) message.Header {
 		h = append(h, message.Field{Name: "User-Agent", Value: "Amazon CloudFront"})
 	}
 	h = append(h, message.Field{Name: "X-Amz-Cf-Id", Value: x.id}, x.viaField(), x.forwardedForField())
-	upgrade := x.upgrades()
+	upgrade, grpc := x.upgrades(), x.grpc()
 	conditionalOff := x.keyed && f.Cookies.Mode() != None
 	for i := range in {
 		name := in[i].Name
@@ -124,7 +124,7 @@ func (x *exchange) originHeaders(origin *Origin) message.Header {
 			continue
 		}
 		ok, why := x.forwardsField(name, rule)
-		if upgrade && upgradeField(name) {
+		if upgrade && upgradeField(name) || grpc && grpcField(name) {
 			ok = true
 		}
 		if ok && conditionalOff && (strings.EqualFold(name, "If-None-Match") || strings.EqualFold(name, "If-Modified-Since")) {

@@ -59,7 +59,7 @@ func (x *exchange) viewerRequest() (phase, Reason) {
 	if f := x.behavior.ViewerRequestFunction; f != nil {
 		return x.viewerRequestFunction(f)
 	}
-	a := x.behavior.Lambda[ViewerRequest]
+	a := x.lambda(ViewerRequest)
 	if a == nil {
 		return lookup, ReasonNoFunction
 	}

@@ -35,7 +35,7 @@ func (x *exchange) deliver() (phase, Reason) {
 	case bodyless:
 		x.discard()
 	case x.res.body != nil:
-		r.Body = x.res.body
+		r.Body, r.Trailer = x.res.body, x.res.trailer
 	case len(x.res.memory) > 0:
 		a.Body.Set(x.res.memory)
 		r.Body = &a.Body

@@ -299,7 +299,7 @@ func (x *exchange) sampled(rate float64) bool {
 // viewerResponse runs the viewer-response function, which never sees errors, custom error pages, and what a viewer-request
 // function has answered (facts: edge-functions A; AWS's manual, "CloudFront events that can trigger a Lambda@Edge function").
 func (x *exchange) viewerResponse() (phase, Reason) {
-	a, f := x.behavior.Lambda[ViewerResponse], x.behavior.ViewerResponseFunction
+	a, f := x.lambda(ViewerResponse), x.behavior.ViewerResponseFunction
 	switch {
 	case a == nil && f == nil:
 		return deliver, ReasonNoFunction

@@ -35,7 +35,7 @@ func (x *exchange) originRequest() (phase, Reason) {
 	s.request = x.buildFetch(origin)
 	s.validating = x.addValidators(s.request.Request)
 	reason := ReasonBuilt
-	if a := x.behavior.Lambda[OriginRequest]; a != nil {
+	if a := x.lambda(OriginRequest); a != nil {
 		next, r, ok := x.runOriginRequest(a)
 		if !ok {
 			return next, r
@@ -103,7 +103,10 @@ func (x *exchange) buildFetch(origin *Origin) *FetchRequest {
 		req.Host = origin.HostHeader
 	}
 	f := &FetchRequest{
-		DistributionID: x.plan.ID, DistributionARN: x.plan.ARN, Attempts: max(origin.Attempts, 1), Request: req,
+		DistributionID: x.plan.ID, DistributionARN: x.plan.ARN, Attempts: max(origin.Attempts, 1), Request: req, GRPC: x.grpc(),
+	}
+	if f.GRPC {
+		req.Proto = message.HTTP2
 	}
 	x.aim(f, origin)
 	if x.hop != nil {
@@ -124,6 +127,10 @@ func (x *exchange) aim(f *FetchRequest, origin *Origin) {
 		f.Scheme = "http"
 	case OriginHTTPSOnly:
 		f.Scheme = "https"
+	default:
+		if f.GRPC { // end to end over HTTPS (DG26-distribution-using-grpc)
+			f.Scheme = "https"
+		}
 	}
 	if origin.Access.Kind == AccessControl && origin.Access.Signing != SignNever {
 		// CloudFront signs only over HTTPS (general knowledge, from the manual's page on origin access control).

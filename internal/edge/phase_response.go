@@ -19,6 +19,9 @@ func (x *exchange) take(res *message.Response) {
 		status: res.Status, origin: res.Status, reason: res.Reason, header: res.Header,
 		body: res.Body, length: res.ContentLength, xcache: xcacheMiss, timing: t,
 	}
+	if x.grpc() {
+		x.res.trailer = res.Trailer
+	}
 	if res.Body == nil && res.ContentLength < 0 && x.method != HEAD {
 		x.res.length = 0
 	}
@@ -38,7 +41,7 @@ func (x *exchange) discard() {
 // originResponse runs the origin-response function and takes off what does not go on to viewers.
 func (x *exchange) originResponse() (phase, Reason) {
 	reason := ReasonPassed
-	if a := x.behavior.Lambda[OriginResponse]; a != nil {
+	if a := x.lambda(OriginResponse); a != nil {
 		next, r, ok := x.runOriginResponse(a)
 		if !ok {
 			return next, r
@@ -236,7 +239,7 @@ func (x *exchange) errorPage() (phase, Reason) {
 		return admit, ReasonPassed
 	}
 	e := x.errorResponse(x.res.status)
-	if e == nil || e.PagePath == "" {
+	if e == nil || e.PagePath == "" || x.grpc() {
 		return admit, ReasonNoCustomPage
 	}
 	// The page may have the same key as the request; it must not wait for its own flight.

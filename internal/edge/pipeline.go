@@ -156,7 +156,9 @@ type result struct {
 	age    bool
 	object *cache.Object
 	close  bool
-	origin int // the status that the origin gave, before a custom error response
+	// trailer gives the fields behind the body, of gRPC only.
+	trailer func() message.Header
+	origin  int // the status that the origin gave, before a custom error response
 	// errorHeader has the fields of the error that a custom error response replaces.
 	errorHeader message.Header
 	// self is true for answers that CloudFront makes itself.

@@ -69,7 +69,7 @@ type Behavior struct {
 	ViewerRequestFunction, ViewerResponseFunction *FunctionAssociation
 	// Signers are the keys of which requests need a signature, in the URL or in cookies; nil where everybody may come in.
 	Signers *signed.Keys
-	// GRPC is true when GrpcConfig.Enabled. Room: not honoured yet.
+	// GRPC is true when GrpcConfig.Enabled.
 	GRPC bool
 	// SmoothStreaming and RealtimeLog are accepted by AWS; a compiler that sees them adds an Unsupported entry.
 	Unsupported []Unsupported

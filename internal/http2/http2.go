@@ -48,7 +48,8 @@ type Options struct {
 	MaxStreams uint32
 	// IdleTimeout ends a connection without streams; HeadTimeout one whose client does not finish a field block. WriteTimeout
 	// ends a connection that takes no bytes, and a stream of which the client does not let 4 KiB pass in that time.
-	// BodyTimeout ends a stream whose handler waits for the request's body that long. After PingTimeout of silence the
+	// BodyTimeout ends a stream whose handler waits for the request's body that long before it answers: behind the head of an
+	// answer, as with gRPC, either side may be silent. After PingTimeout of silence the
 	// client is asked for a sign of life, and is gone after as much again. Each may take a quarter longer. Defaults: 60 s,
 	// 30 s, 60 s, 30 s, 30 s (facts: cloudfront-dataplane 13). Negative: none.
 	IdleTimeout, HeadTimeout, WriteTimeout, BodyTimeout, PingTimeout time.Duration

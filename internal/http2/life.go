@@ -225,7 +225,7 @@ func (c *conn) look(every time.Duration) {
 	starved := over(c.starved, c.o.WriteTimeout)
 	for id, s := range c.streams {
 		if starved && slices.Contains(c.waiting, s) || over(s.stalled, c.o.WriteTimeout) ||
-			s.body != nil && over(s.body.since, c.o.BodyTimeout) {
+			s.body != nil && !s.sentHead && over(s.body.since, c.o.BodyTimeout) {
 			s.cut(errStalled)
 			c.reset(id, cancelled)
 		}

@@ -107,6 +107,27 @@ func checkMethods(b behavior) error {
 	return nil
 }
 
+// checkGRPC: gRPC needs POST among the allowed methods, and viewers that may use HTTP/2 (DG26-distribution-using-grpc). That the
+// API refuses anything else is unsourced; the console offers gRPC only then.
+func checkGRPC(c *cloudfront.DistributionConfig, b behavior) error {
+	const doc = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/distribution-using-grpc.html"
+	if b.GrpcConfig == nil || !deref(b.GrpcConfig.Enabled) {
+		return nil
+	}
+	version := strings.ToLower(deref(c.HttpVersion))
+	switch {
+	case b.AllowedMethods == nil || !slices.Contains(b.AllowedMethods.Items, "POST"):
+		return refuse(cloudfront.ErrCodeInvalidArgument, b.path+".GrpcConfig", "The parameter GrpcConfig is invalid.", diag.Finding{ // text: our words
+			Because: []string{"gRPC calls are POST requests, and the behavior does not allow POST"},
+			Fixes:   []string{"set AllowedMethods to GET, HEAD, OPTIONS, PUT, PATCH, POST and DELETE, or leave GrpcConfig out"}, Doc: doc})
+	case version != "http2" && version != "http2and3":
+		return refuse(cloudfront.ErrCodeInvalidArgument, b.path+".GrpcConfig", "The parameter GrpcConfig is invalid.", diag.Finding{ // text: our words
+			Because: []string{fmt.Sprintf("gRPC needs HTTP/2, and HttpVersion is %s", deref(c.HttpVersion))},
+			Fixes:   []string{"set HttpVersion to http2 or http2and3"}, Doc: doc})
+	}
+	return nil
+}
+
 // checkCaching: policies or ForwardedValues, not both (facts: cloudfront-policies 4b).
 func checkCaching(r store.Reader, b behavior, origin *cloudfront.Origin) error {
 	policy := deref(b.CachePolicyId)

@@ -51,6 +51,9 @@ func (s *Service) checkDistribution(ctx context.Context, c *cloudfront.Distribut
 		if err := s.checkBehavior(r, b, targets); err != nil {
 			return err
 		}
+		if err := checkGRPC(c, b); err != nil {
+			return err
+		}
 	}
 	if err := checkErrorResponses(c.CustomErrorResponses.Items); err != nil {
 		return err
