@@ -11,7 +11,7 @@ import (
 // no functions of Lambda@Edge, no custom error responses, no failover and no cache.
 func (x *exchange) grpc() bool {
 	b := x.behavior
-	if b == nil || !b.GRPC || x.nested || x.viewer.Proto < message.HTTP2 || x.method != POST {
+	if b == nil || !b.GRPC || x.nested || x.viewer.Proto != message.HTTP2 || x.method != POST {
 		return false
 	}
 	rest, ok := cutPrefixFold(x.req.Header.Get("Content-Type"), "application/grpc")
