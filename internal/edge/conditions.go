@@ -103,22 +103,46 @@ func (x *exchange) serveWhole(s stored) bool {
 // servePart makes the answer a 206 of one part, or of several.
 func (x *exchange) servePart(s stored, spans []span) bool {
 	size, header := s.size(), s.object.Header()
-	first, err := s.open(spans[0])
-	if err != nil {
-		return false
-	}
-	x.res.status = 206
 	if len(spans) == 1 {
-		x.res.body, x.res.length = first, spans[0].length()
+		body, err := s.open(spans[0])
+		if err != nil {
+			return false
+		}
+		x.res.status, x.res.body, x.res.length = 206, body, spans[0].length()
 		x.res.header = append(header, message.Field{Name: "Content-Range", Value: spans[0].contentRange(size)})
 		return true
 	}
-	first.Close()
+	open, anchor := s.hold()
+	if open == nil {
+		return false
+	}
 	boundary := strings.Trim(x.id, "=")
-	x.res.body, x.res.length = newMultipart(spans, size, header.Get("Content-Type"), boundary, s.open)
+	body, length := newMultipart(spans, size, header.Get("Content-Type"), boundary, open)
+	body.anchor = anchor
+	x.res.status, x.res.body, x.res.length = 206, body, length
 	header.Set("Content-Type", "multipart/byteranges; boundary="+boundary)
 	x.res.header = header
 	return true
+}
+
+// hold keeps a body while parts of it are opened one after the other; the anchor, when not nil, ends that. open is nil when the
+// body is lost.
+func (s stored) hold() (open func(span) (io.ReadCloser, error), anchor io.Closer) {
+	switch {
+	case s.stream != nil:
+		r := s.stream.Anchor()
+		if r == nil {
+			return nil, nil
+		}
+		return s.open, r
+	case s.object.File != nil:
+		whole, err := s.object.File.Open(0, s.object.File.Size())
+		if err != nil {
+			return nil, nil
+		}
+		return func(p span) (io.ReadCloser, error) { return whole.Part(p.first, p.length()), nil }, whole
+	}
+	return s.open, nil
 }
 
 // ranges reads the viewer's Range and If-Range (rfc9110 13.1.5, 14.2).

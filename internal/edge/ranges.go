@@ -114,6 +114,7 @@ type multipart struct {
 	next     int
 	pending  string
 	body     io.ReadCloser
+	anchor   io.Closer // keeps what open needs
 	finished bool
 }
 
@@ -172,6 +173,10 @@ func (m *multipart) Read(p []byte) (int, error) {
 func (m *multipart) Close() error {
 	m.finished, m.pending = true, ""
 	m.next = len(m.spans)
+	if m.anchor != nil {
+		m.anchor.Close()
+		m.anchor = nil
+	}
 	if m.body != nil {
 		err := m.body.Close()
 		m.body = nil

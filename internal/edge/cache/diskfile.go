@@ -97,6 +97,9 @@ func (f *File) check(s *Section) error {
 	if s.table, err = readTable(s.f, f.size); err != nil {
 		return err
 	}
+	if s.off == 0 && s.end == f.size {
+		s.whole = &now
+	}
 	if f.size > verifyAtOnce {
 		return nil
 	}
@@ -157,6 +160,10 @@ type Section struct {
 	table []byte
 	buf   []byte
 	block int64
+	// part is true for a Section that is a part of another one, which closes the file.
+	part bool
+	// whole is what the file is like when all of it is being read: at the end it is known to be right.
+	whole *stamp
 }
 
 // Read implements io.Reader. What it returns has the right checksum.
@@ -188,7 +195,9 @@ func (s *Section) Read(p []byte) (int, error) {
 		}
 	}
 	n := copy(p, s.buf[s.off-i*blockSize:min(blockSize, s.file.size-i*blockSize)])
-	s.off += int64(n)
+	if s.off += int64(n); s.whole != nil && s.off == s.file.size {
+		s.file.good.Store(s.whole)
+	}
 	return n, nil
 }
 
@@ -223,7 +232,17 @@ func (s *Section) WriteTo(w io.Writer) (written int64, err error) {
 }
 
 // Close implements io.Closer.
-func (s *Section) Close() error { return s.f.Close() }
+func (s *Section) Close() error {
+	if s.part {
+		return nil
+	}
+	return s.f.Close()
+}
+
+// Part returns n bytes of the body from off on, over the same open file: s must stay open while it is read.
+func (s *Section) Part(off, n int64) *Section {
+	return &Section{f: s.f, file: s.file, off: off, end: off + n, table: s.table, part: true}
+}
 
 // bodyWriter writes the file of a body. Its owner closes f.
 type bodyWriter struct {

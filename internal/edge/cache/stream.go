@@ -3,6 +3,7 @@ package cache
 import (
 	"errors"
 	"io"
+	"os"
 	"sync"
 )
 
@@ -25,6 +26,9 @@ type Stream struct {
 	mem  []byte
 	base int64
 	file *bodyWriter
+	// spill has the first spilled bytes, when a file has been given up.
+	spill   *os.File
+	spilled int64
 	// passing is true when the body is not kept any more.
 	passing bool
 	total   int64
@@ -77,24 +81,20 @@ func (s *Stream) toFile() {
 	}
 	if len(s.mem) > 0 {
 		if _, err := s.file.Write(s.mem); err != nil {
-			s.giveUp()
+			s.file.abandon()
+			s.file.f.Close()
+			s.file, s.passing = nil, true
 			return
 		}
 	}
 	s.mem = nil
 }
 
-// giveUp stops keeping a body whose file cannot be written. Readers that are behind have lost their place.
+// giveUp stops keeping a body whose file cannot be written on. Readers that are behind read what the file has.
 func (s *Stream) giveUp() {
 	s.file.abandon()
-	s.file.f.Close()
-	s.passing, s.mem, s.base = true, nil, s.total
-	for _, r := range s.readers {
-		if r.off < s.total {
-			r.lost = true
-		}
-	}
-	s.file = nil
+	s.spill, s.file = s.file.f, nil
+	s.passing, s.mem, s.base, s.spilled = true, nil, s.total, s.total
 }
 
 var errLost = errors.New("read shared body: the part that comes next is not held any more")
@@ -139,6 +139,19 @@ type Reader struct {
 	end    int64 // -1: the end of the body
 	lost   bool
 	closed bool
+	idle   bool // it only keeps what is held
+}
+
+// Anchor returns a reader that reads nothing: until it is closed, parts of what has arrived can be had with NewSection. It is
+// nil when that is not to be had any more.
+func (s *Stream) Anchor() *Reader {
+	r := s.NewReader()
+	if r != nil {
+		s.mu.Lock()
+		r.idle = true
+		s.mu.Unlock()
+	}
+	return r
 }
 
 // Length is the length of what is read, -1 when unknown.
@@ -226,6 +239,10 @@ func (r *Reader) ready(p []byte) (n int, err error, ok bool) {
 			if n == 0 {
 				return 0, err, true
 			}
+		case s.spill != nil && r.off < s.spilled:
+			if n, err = s.spill.ReadAt(p[:min(int64(len(p)), s.spilled-r.off)], r.off); n == 0 {
+				return 0, err, true
+			}
 		case r.off >= s.base && r.off-s.base < int64(len(s.mem)):
 			n = copy(p, s.mem[r.off-s.base:])
 		default:
@@ -267,17 +284,18 @@ func (s *Stream) keep(p []byte) {
 	if !s.passing && s.file == nil && s.total+int64(len(p)) > s.cache.limit {
 		s.toFile()
 	}
-	switch {
-	case s.file != nil:
+	if s.file != nil {
 		if _, err := s.file.Write(p); err != nil {
 			s.giveUp()
-			s.base += int64(len(p))
 		}
+	}
+	switch {
+	case s.file != nil:
 	case !s.passing:
 		s.mem = append(s.mem, p...)
 	case len(s.readers) > 1:
 		s.mem = append(s.mem, p...)
-		if behind := min(s.slowest(), s.total) - s.base; behind > window/2 || behind == int64(len(s.mem)-len(p)) {
+		if behind := max(min(s.slowest(), s.total)-s.base, 0); behind > window/2 || behind == int64(len(s.mem)-len(p)) {
 			s.mem, s.base = append(s.mem[:0], s.mem[behind:]...), s.base+behind
 		}
 	default: // whoever reads has all that came before
@@ -290,7 +308,7 @@ func (s *Stream) keep(p []byte) {
 func (s *Stream) slowest() int64 {
 	least := s.total
 	for _, r := range s.readers {
-		if !r.lost {
+		if !r.lost && !r.idle {
 			least = min(least, r.off)
 		}
 	}
@@ -346,7 +364,11 @@ func (s *Stream) finish() {
 func (s *Stream) letGo() {
 	if s.closed && len(s.readers) == 0 && s.file != nil {
 		s.file.f.Close()
-		s.file = nil
+		s.file, s.passing = nil, true // a later reader finds nothing here
+	}
+	if s.spill != nil && len(s.readers) == 0 {
+		s.spill.Close()
+		s.spill = nil
 	}
 }
 

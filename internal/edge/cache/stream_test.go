@@ -147,24 +147,34 @@ func TestReadersAtTheirOwnPace(t *testing.T) {
 	}
 }
 
-// A disk that takes no more in the midst of a body lets it pass on to the readers who are up to date.
+// A disk that takes no more in the midst of a body lets it pass on to all who read it.
 func TestDiskFailsMidway(t *testing.T) {
 	cache, err := Open(Options{Memory: 1 << 20, Dir: t.TempDir(), Disk: 10 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer cache.Close()
-	const size = 8 << 20
+	const size = 8 << 20 // half of the disk is not for one object
 	s, r := cache.NewStream(&endless{n: size}, StreamOptions{Length: -1, Keep: true, Complete: func([]byte, *File) { t.Error("stored") }})
 	late := s.NewReader()
-	if n := checked(t, r, 0, 30_000); n != size { // half of the disk is not for one object
+	if n, _ := io.ReadFull(r, make([]byte, 5<<20+100_000)); n != 5<<20+100_000 {
 		t.Errorf("%d bytes", n)
 	}
-	r.Close()
-	if n, err := io.Copy(io.Discard, late); err == nil {
-		t.Errorf("a reader who lost its place got %d bytes and no error", n)
+	if s.NewReader() != nil {
+		t.Error("a reader joined what is not kept any more")
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if n := checked(t, r, 5<<20+100_000, 30_000); n != size-(5<<20+100_000) {
+			t.Errorf("%d bytes", n)
+		}
+		r.Close()
+	})
+	if n := checked(t, late, 0, 20_000); n != size {
+		t.Errorf("the late reader: %d bytes", n)
 	}
 	late.Close()
+	wg.Wait()
 	if cache.disk.used != 0 {
 		t.Errorf("%d bytes counted", cache.disk.used)
 	}
