@@ -31,6 +31,7 @@ func (c *compiler) distributions() {
 	for rec, v := range resource.Distributions.All(c.view, resource.Global) {
 		plans = append(plans, d.plan(rec, v))
 	}
+	d.linkStaging(plans)
 	fx := &edgeEffects{Local: edge.Local{Cache: c.env.Cache, Places: c.env.Places}, env: c.env, canonical: map[string]string{}}
 	for _, v := range resource.OriginAccessIdentities.All(c.view, resource.Global) {
 		fx.canonical[v.ID] = v.S3CanonicalUserID
@@ -40,6 +41,9 @@ func (c *compiler) distributions() {
 	site := front.Site{Handler: c.edge, Service: cloudFront, Certificate: own, TLS: securityPolicies["TLSv1"]}
 	c.add(c.front.Name("*.cloudfront.net", site), "distributions")
 	for rec, v := range resource.Distributions.All(c.view, resource.Global) {
+		if deref(v.Config.Staging) {
+			continue // viewers cannot reach it by a name
+		}
 		hosts := []string{v.DomainName}
 		versions := strings.ToLower(deref(v.Config.HttpVersion))
 		site.NoHTTP2, site.HTTP3 = !speaksHTTP2(versions), speaksHTTP3(versions) && c.env.NoHTTP3 == ""
@@ -281,9 +285,7 @@ func (d *distributionCompiler) settings(rec *store.Record, p *edge.Plan, c *clou
 	if d.env.NoHTTP3 != "" && speaksHTTP3(strings.ToLower(deref(c.HttpVersion))) {
 		note("HttpVersion", "HTTP/3 is neither served nor advertised here: "+d.env.NoHTTP3)
 	}
-	if deref(c.ContinuousDeploymentPolicyId) != "" {
-		note("ContinuousDeploymentPolicyId", "all traffic goes to the primary distribution")
-	}
+	p.Deployment = d.deployment(deref(c.ContinuousDeploymentPolicyId))
 	if v := c.ViewerCertificate; deref(v.ACMCertificateArn) != "" && d.certificates[deref(v.ACMCertificateArn)] == nil {
 		d.report(diag.Finding{Code: diag.UnsupportedProperty, Severity: diag.Info, Path: d.path(rec, config+"ViewerCertificate.AcmCertificateArn"),
 			Message: "the certificate is not one of this account here: the local authority vouches for the aliases instead"})

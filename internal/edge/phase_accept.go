@@ -48,6 +48,9 @@ func (x *exchange) accept() (phase, Reason) {
 	if passedDistributions(r) >= maxChain {
 		return x.refuse(403, ReasonChain, CauseChain, "")
 	}
+	if d := x.plan.Deployment; d != nil {
+		x.deploy(d)
+	}
 	return matchBehavior, ReasonAccepted
 }
 

@@ -24,6 +24,9 @@ func (x *exchange) age() string {
 // deliver writes the head in the order of live answers: the origin's fields with Content-Type and Date in front, then X-Cache,
 // Via, X-Amz-Cf-Pop, Alt-Svc, X-Amz-Cf-Id and Age, and last what the response headers policy has added.
 func (x *exchange) deliver() (phase, Reason) {
+	if x.cookie != "" {
+		x.res.extra = append(x.res.extra, message.Field{Name: "Set-Cookie", Value: x.cookie})
+	}
 	a := x.out
 	r := &a.Response
 	*r = message.Response{Status: x.res.status, Reason: x.res.reason, Close: x.res.close, ContentLength: x.res.length}

@@ -119,6 +119,8 @@ type exchange struct {
 	nested bool
 	// cause is that of an error which CloudFront made itself, for the access log.
 	cause Cause
+	// cookie is the session of a continuous deployment that the answer sets, "" without one.
+	cookie string
 	// place is where the viewer is, once it was looked up.
 	place place
 

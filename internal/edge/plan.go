@@ -33,6 +33,8 @@ type Plan struct {
 	Geo *GeoRestriction
 	// Logging is nil when no standard log is asked for.
 	Logging *Logging
+	// Deployment sends requests to a staging distribution; nil for none.
+	Deployment *Deployment
 	// Unsupported lists settings of the whole distribution that the compiler has found and the engine does not honour;
 	// each becomes an Unsupported fact of every explained request.
 	Unsupported []Unsupported

@@ -19,6 +19,7 @@ var (
 	KeyValueStores         = store.NewKind[KeyValueStore]("cloudfront", "key-value-store")
 	KeyGroups              = store.NewKind[KeyGroup]("cloudfront", "key-group")
 	PublicKeys             = store.NewKind[PublicKey]("cloudfront", "public-key")
+	ContinuousDeployments  = store.NewKind[ContinuousDeployment]("cloudfront", "continuous-deployment-policy")
 	Invalidations          = store.NewKind[Invalidation]("cloudfront", "invalidation")
 )
 
@@ -26,7 +27,7 @@ func cloudFrontDecoders() []store.Decoder {
 	return []store.Decoder{
 		Distributions.Decoder(), CachePolicies.Decoder(), OriginRequestPolicies.Decoder(), ResponseHeaderPolicies.Decoder(),
 		OriginAccessControls.Decoder(), OriginAccessIdentities.Decoder(), CloudFrontFunctions.Decoder(),
-		KeyValueStores.Decoder(), KeyGroups.Decoder(), PublicKeys.Decoder(), Invalidations.Decoder(),
+		KeyValueStores.Decoder(), KeyGroups.Decoder(), PublicKeys.Decoder(), ContinuousDeployments.Decoder(), Invalidations.Decoder(),
 	}
 }
 
@@ -126,6 +127,14 @@ type KeyGroup struct {
 type PublicKey struct {
 	ID     string
 	Config *cloudfront.PublicKeyConfig
+}
+
+// ContinuousDeployment is a continuous deployment policy, stored under its id, a UUID.
+type ContinuousDeployment struct {
+	ID     string
+	Config *cloudfront.ContinuousDeploymentPolicyConfig
+	// Sessions counts how often all sessions of viewers were ended.
+	Sessions uint64
 }
 
 // Invalidation is stored under DISTRIBUTION/ID.

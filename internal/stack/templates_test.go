@@ -148,6 +148,8 @@ var refusedTemplates = map[string]string{
 	"integ.api-definition.asset.expected.json": "cannot be fetched from S3",
 	// A bucket policy for everyone, from before buckets blocked such policies (April 2023).
 	"integ.cloudfront-custom-s3.expected.json": "BlockPublicPolicy",
+	// Buckets for CloudFront's logs, from before new buckets had their access control lists disabled (April 2023).
+	"integ.cloudfront-bucket-logging.expected.json": "does not enable ACL access", "integ.distribution-extensive.expected.json": "does not enable ACL access",
 	// The manual writes Property in place of Properties.
 	"aws-resource-apigateway-documentationversion-01.json": "required key [Properties] not found",
 	"aws-resource-apigateway-documentationversion-02.yaml": "required key [Properties] not found",

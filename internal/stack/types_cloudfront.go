@@ -6,6 +6,7 @@ import (
 
 	"github.com/foregate/foregate/internal/awsapi"
 	"github.com/foregate/foregate/internal/awsapi/cloudfront"
+	"github.com/foregate/foregate/internal/diag"
 	"github.com/foregate/foregate/internal/resource"
 )
 
@@ -24,6 +25,7 @@ var cloudFrontTypes = map[string]*resourceType{
 	"AWS::CloudFront::CloudFrontOriginAccessIdentity": cloudFrontPlain("CloudFrontOriginAccessIdentity", "Id", "S3CanonicalUserId"),
 	"AWS::CloudFront::PublicKey":                      cloudFrontPlain("PublicKey", "Id", "CreatedTime"),
 	"AWS::CloudFront::KeyGroup":                       cloudFrontPlain("KeyGroup", "Id", "LastModifiedTime"),
+	"AWS::CloudFront::ContinuousDeploymentPolicy":     cloudFrontPlain("ContinuousDeploymentPolicy", "Id", "LastModifiedTime"),
 	"AWS::CloudFront::KeyValueStore": plain{
 		service: cloudfront.Service, handler: func(s *Services) any { return s.CloudFront }, required: []string{"Name"}, replace: []string{"Name"},
 		// An update of the API has the comment only; ImportSource is read when the store is made (CFN26 KeyValueStore).
@@ -74,6 +76,11 @@ var distributionSpelling = spelling{
 // configSpelling is how templates write the other configurations: those of response headers policies keep Items.
 var configSpelling = spelling{
 	absent: map[string]bool{"CloudFrontOriginAccessIdentityConfig.CallerReference": true},
+	rename: map[string]string{
+		"ContinuousDeploymentPolicyConfig.Type":                     "TrafficConfig.Type",
+		"ContinuousDeploymentPolicyConfig.SingleHeaderPolicyConfig": "TrafficConfig.SingleHeaderConfig",
+		"ContinuousDeploymentPolicyConfig.SingleWeightPolicyConfig": "TrafficConfig.SingleWeightConfig",
+	},
 	wrapped: map[string]bool{
 		"ResponseHeadersPolicyAccessControlAllowHeaders": false, "ResponseHeadersPolicyAccessControlAllowMethods": false,
 		"ResponseHeadersPolicyAccessControlAllowOrigins": false, "ResponseHeadersPolicyAccessControlExposeHeaders": false,
@@ -132,11 +139,30 @@ func createDistribution(ctx context.Context, r *request) (made, error) {
 		return made{}, err
 	}
 	in.DistributionConfig.CallerReference = r.reference()
+	policy := in.DistributionConfig.ContinuousDeploymentPolicyId
+	in.DistributionConfig.ContinuousDeploymentPolicyId = nil
 	out, err := r.CloudFront.CreateDistributionWithTags(ctx, &cloudfront.CreateDistributionWithTagsInput{DistributionConfigWithTags: in})
 	if err != nil {
 		return made{}, err
 	}
-	return distributionMade(out.Distribution), nil
+	if policy != nil && *policy != "" {
+		err = attachPolicy(ctx, r, in.DistributionConfig, out, policy)
+	}
+	return distributionMade(out.Distribution), err
+}
+
+// attachPolicy attaches a continuous deployment policy to a distribution that was just made. AWS takes it with an update only, so
+// that the stack takes two deployments there; here every deployment into an empty memory is the first one.
+func attachPolicy(ctx context.Context, r *request, c *cloudfront.DistributionConfig, made *cloudfront.CreateDistributionWithTagsOutput, policy *string) error {
+	at := r.props.Get("DistributionConfig").Get("ContinuousDeploymentPolicyId")
+	r.stack.found = append(r.stack.found, diag.Finding{Code: diag.RefusedByAWS, Severity: diag.Warning, Path: at.Path(), Position: at.Position,
+		Message: "AWS takes a continuous deployment policy with an update of a distribution only: the first deployment of this template is refused there",
+		Because: []string{"Foregate makes the distribution without it, and updates it then"},
+		Fixes:   []string{"deploy without ContinuousDeploymentPolicyId first, and add it then"}})
+	config := *c
+	config.ContinuousDeploymentPolicyId = policy
+	_, err := r.CloudFront.UpdateDistribution(ctx, &cloudfront.UpdateDistributionInput{Id: made.Distribution.Id, IfMatch: made.ETag, DistributionConfig: &config})
+	return err
 }
 
 func distributionMade(d *cloudfront.Distribution) made {

@@ -121,6 +121,9 @@ func (s *Service) UpdateDistribution(ctx context.Context, in *cloudfront.UpdateD
 		return nil, awsapi.Errorf(cloudfront.ErrCodeIllegalUpdate, "The update contains modifications that are not allowed: CallerReference cannot be changed.")
 	}
 	config := completeDistribution(in.DistributionConfig)
+	if err := checkDeployedUpdate(s.env.Store.Read(ctx), old, config); err != nil {
+		return nil, err
+	}
 	if err := s.checkDistribution(ctx, config, old.ID); err != nil {
 		return nil, err
 	}
@@ -144,6 +147,11 @@ func (s *Service) DeleteDistribution(ctx context.Context, in *cloudfront.DeleteD
 	}
 	if deref(v.Config.Enabled) {
 		return nil, awsapi.Errorf(cloudfront.ErrCodeDistributionNotDisabled, "The distribution you are trying to delete has not been disabled.")
+	}
+	for _, p := range resource.ContinuousDeployments.All(s.env.Store.Read(ctx), global) {
+		if deref(v.Config.Staging) && slices.Contains(p.Config.StagingDistributionDnsNames.Items, v.DomainName) {
+			return nil, awsapi.Errorf(cloudfront.ErrCodeResourceInUse, "Cannot delete this resource because it is in use.")
+		}
 	}
 	return &cloudfront.DeleteDistributionOutput{}, s.forget(ctx, rec, v.ID)
 }

@@ -61,6 +61,9 @@ func (s *Service) checkDistribution(ctx context.Context, c *cloudfront.Distribut
 	if err := checkGeneral(c); err != nil {
 		return err
 	}
+	if err := checkContinuousDeployment(r, c, self); err != nil {
+		return err
+	}
 	if err := checkLogging(r, c.Logging); err != nil {
 		return err
 	}

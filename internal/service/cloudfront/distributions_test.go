@@ -306,9 +306,9 @@ func TestInvalidations(t *testing.T) {
 }
 
 func TestSomethingElseIsNotImplemented(t *testing.T) {
-	_, err := newService().CopyDistribution(t.Context(), &cloudfront.CopyDistributionInput{})
+	_, err := newService().CreateStreamingDistribution(t.Context(), &cloudfront.CreateStreamingDistributionInput{})
 	var e *awsapi.Error
-	if !errors.As(err, &e) || e.Code != "NotImplemented" || !strings.Contains(e.Message, "CopyDistribution") {
+	if !errors.As(err, &e) || e.Code != "NotImplemented" || !strings.Contains(e.Message, "CreateStreamingDistribution") {
 		t.Errorf("got %v", err)
 	}
 }
