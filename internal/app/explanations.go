@@ -64,7 +64,7 @@ func (e *explanations) serve(name string) *message.Response {
 // explain keeps the explanation of a live request, and returns where it can be fetched. The body is copied as it is sent.
 func (n *Node) explain(_ context.Context, a front.Explained) string {
 	body := &tee{from: a.Response.Body}
-	if a.Response.Body != nil {
+	if _, tunnel := a.Response.Body.(io.ReadWriteCloser); a.Response.Body != nil && !(tunnel && a.Response.Status == 101) {
 		a.Response.Body = body
 	}
 	asked := explain.RequestOf(a.Request)

@@ -149,10 +149,11 @@ func (x *exchange) clientIP() string {
 	return "127.0.0.1"
 }
 
-// upgradeField names what a WebSocket handshake needs; CloudFront passes it without configuration (facts:
-// cloudfront-dataplane 13).
+// upgradeField names what CloudFront passes of a WebSocket handshake without configuration. Sec-WebSocket-Key and its kin are
+// fields like any other: a policy has to name them (DG-distribution-working-with-websockets,
+// DG-RequestAndResponseBehaviorCustomOrigin).
 func upgradeField(name string) bool {
-	return strings.EqualFold(name, "Upgrade") || strings.EqualFold(name, "Connection") || hasPrefixFold(name, "Sec-WebSocket-")
+	return strings.EqualFold(name, "Upgrade") || strings.EqualFold(name, "Connection")
 }
 
 func (x *exchange) viaField() message.Field {

@@ -4,6 +4,8 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/foregate/foregate/internal/accesslog"
@@ -37,11 +39,7 @@ func (x *exchange) log() (phase, Reason) {
 		_ = b.Close()
 		return done, ReasonLogged
 	}
-	if known, ok := r.Body.(interface{ Buffered() int }); ok {
-		r.Body = &loggedBuffer{b, known}
-	} else {
-		r.Body = b
-	}
+	r.Body = b.wrap(r)
 	return done, ReasonLogged
 }
 
@@ -155,6 +153,17 @@ type loggedBody struct {
 	failed bool
 }
 
+// wrap returns b with what else the answer's body can do.
+func (b *loggedBody) wrap(r *message.Response) io.ReadCloser {
+	if c, ok := r.Body.(io.ReadWriteCloser); ok && r.Status == 101 {
+		return &loggedTunnel{ReadWriteCloser: c, loggedBody: b}
+	}
+	if known, ok := r.Body.(interface{ Buffered() int }); ok {
+		return &loggedBuffer{b, known}
+	}
+	return b
+}
+
 // Read implements io.Reader.
 func (b *loggedBody) Read(p []byte) (int, error) {
 	if b.record == nil {
@@ -203,3 +212,45 @@ type loggedBuffer struct {
 
 // Buffered passes on what the body knows.
 func (b *loggedBuffer) Buffered() int { return b.known.Buffered() }
+
+// loggedTunnel counts a WebSocket connection both ways.
+type loggedTunnel struct {
+	io.ReadWriteCloser
+	*loggedBody
+	sent, received atomic.Int64
+	once           sync.Once
+}
+
+// Read reads from the origin.
+func (t *loggedTunnel) Read(p []byte) (int, error) {
+	n, err := t.ReadWriteCloser.Read(p)
+	t.sent.Add(int64(n))
+	return n, err
+}
+
+// Write writes to the origin.
+func (t *loggedTunnel) Write(p []byte) (int, error) {
+	n, err := t.ReadWriteCloser.Write(p)
+	t.received.Add(int64(n))
+	return n, err
+}
+
+// CloseWrite ends the direction to the origin alone, where that is possible.
+func (t *loggedTunnel) CloseWrite() error {
+	if h, ok := t.ReadWriteCloser.(interface{ CloseWrite() error }); ok {
+		return h.CloseWrite()
+	}
+	return t.Close()
+}
+
+// Close ends the connection. That is how each of them ends: it is no error.
+func (t *loggedTunnel) Close() (err error) {
+	t.once.Do(func() {
+		err = t.ReadWriteCloser.Close()
+		t.record.Sent += t.sent.Load()
+		t.record.Received += t.received.Load()
+		t.loggedBody.body = nil
+		_ = t.loggedBody.Close()
+	})
+	return err
+}

@@ -46,10 +46,26 @@ func (x *exchange) originRequest() (phase, Reason) {
 	for _, c := range s.request.Origin.Headers {
 		s.request.Request.Header.Set(c.Name, c.Value)
 	}
+	x.replaceSignature(s.request)
 	if x.hop != nil {
 		x.traceSent()
 	}
 	return fetch, reason
+}
+
+// replaceSignature takes the viewer's signature away where an origin access control always signs: its own takes the place
+// (DG-private-content-restricting-access-to-s3).
+func (x *exchange) replaceSignature(f *FetchRequest) {
+	h := &f.Request.Header
+	if f.Access.Kind != AccessControl || f.Access.Signing != SignAlways || !h.Has("Authorization") {
+		return
+	}
+	for _, name := range [...]string{"Authorization", "X-Amz-Date", "X-Amz-Security-Token"} {
+		h.Del(name)
+	}
+	if x.hop != nil {
+		x.hop.Step("origin-request", "signed", "the origin access control always signs: its Authorization takes the place of the one that was there")
+	}
 }
 
 // chooseOrigin returns the behavior's origin, or the one of its group whose turn it is.
@@ -132,8 +148,8 @@ func (x *exchange) aim(f *FetchRequest, origin *Origin) {
 			f.Scheme = "https"
 		}
 	}
-	if origin.Access.Kind == AccessControl && origin.Access.Signing != SignNever {
-		// CloudFront signs only over HTTPS (general knowledge, from the manual's page on origin access control).
+	if origin.Access.Kind == AccessControl && origin.Access.Signing == SignAlways {
+		// With the other ways to sign, the protocol is the viewer's (DG-private-content-restricting-access-to-s3).
 		f.Scheme = "https"
 	}
 	f.Port = origin.HTTPPort
@@ -230,7 +246,7 @@ func (x *exchange) fetch() (phase, Reason) {
 	if x.hop != nil {
 		x.verdict = strconv.Itoa(res.Status) + " from " + s.request.Origin.Domain
 	}
-	if x.failsOver(res.Status) {
+	if x.failsOver(res.Status, res.Status) {
 		if res.Body != nil {
 			res.Body.Close()
 		}
@@ -253,8 +269,9 @@ func (x *exchange) fetch() (phase, Reason) {
 	return originResponse, ReasonFetched
 }
 
-// failsOver tells whether the group has another origin for this outcome; status 0 is a failed connection.
-func (x *exchange) failsOver(status int) bool {
+// failsOver tells whether the group has another origin for an outcome, which one of two statuses of the criteria may mean.
+// OPTIONS fails over only where it is cached (DG-high-availability-origin-failover).
+func (x *exchange) failsOver(status, alternative int) bool {
 	b := x.behavior
 	members, failoverOn := 0, []int(nil)
 	switch p := x.picked; {
@@ -263,15 +280,15 @@ func (x *exchange) failsOver(status int) bool {
 	case b.Origin < 0 && b.Group >= 0:
 		members, failoverOn = len(x.plan.Groups[b.Group].Members), x.plan.Groups[b.Group].FailoverOn
 	}
-	if x.fetched.attempt+1 >= members || x.method&(GET|HEAD|OPTIONS) == 0 {
+	if x.fetched.attempt+1 >= members || x.method&(GET|HEAD) == 0 && x.method&OPTIONS&b.Cached == 0 {
 		return false
 	}
 	for _, c := range failoverOn {
-		if c == status {
+		if c == status || c == alternative {
 			return true
 		}
 	}
-	return status == 0
+	return false
 }
 
 // fetchFailed is an origin without an answer, which counts as a 502 or 504 of the origin.
@@ -280,15 +297,24 @@ func (x *exchange) fetchFailed(err error) (phase, Reason) {
 		x.fail(504, ReasonCanceled)
 		return deliver, ReasonCanceled
 	}
-	if x.failsOver(0) {
-		x.fetched.attempt++
-		return originRequest, ReasonFailover
-	}
 	kind := FetchProtocol
 	if fe := (*FetchError)(nil); errors.As(err, &fe) {
 		kind = fe.Kind
 	}
 	status, reason, cause := kind.answer()
+	// A connection that cannot be made is the criteria's 503, an answer that takes too long their 504
+	// (DG-high-availability-origin-failover); that the status which the viewer would get counts as well is our reading.
+	alternative := status
+	if kind.connecting() {
+		alternative = 503
+	}
+	if x.failsOver(status, alternative) {
+		if x.hop != nil && err != nil {
+			x.hop.Step("fetch", "failover", err.Error())
+		}
+		x.fetched.attempt++
+		return originRequest, ReasonFailover
+	}
 	x.cause = cause
 	if x.hop != nil {
 		detail := ""
@@ -303,6 +329,11 @@ func (x *exchange) fetchFailed(err error) (phase, Reason) {
 	}
 	x.fail(status, reason)
 	return errorPage, reason
+}
+
+// connecting tells whether the origin was never reached.
+func (k FetchErrorKind) connecting() bool {
+	return k == FetchDNS || k == FetchConnect || k == FetchConnectTimeout || k == FetchTLS
 }
 
 // answer is CloudFront's answer for a failure (facts: cloudfront-dataplane 9; a timeout is a 504, dataplane 7).

@@ -359,34 +359,89 @@ func TestErrorPage(t *testing.T) {
 	}
 }
 
+// A connection that cannot be made is the criteria's 503, an answer that takes too long their 504
+// (DG-high-availability-origin-failover).
 func TestFailover(t *testing.T) {
 	p := testPlan(managed(t, "Managed-CachingDisabled", ""))
-	p.Origins = append(p.Origins, Origin{ID: "second", Domain: "second.example.org", Protocol: OriginHTTPSOnly})
-	p.Groups = []OriginGroup{{ID: "g", Members: []int{0, 1}, FailoverOn: []int{500, 404}}}
+	p.Origins = append(p.Origins, Origin{ID: "second", Domain: "second.example.org", Protocol: OriginHTTPSOnly, Path: "/spare",
+		Headers: message.Header{{Name: "X-Spare", Value: "yes"}}, Access: OriginAccess{Kind: AccessControl}})
+	p.Groups = []OriginGroup{{ID: "g", Members: []int{0, 1}}}
 	p.Behaviors[0].Origin, p.Behaviors[0].Group = -1, 0
-	p.Behaviors[0].Allowed |= POST
+	p.Behaviors[0].Allowed |= POST | OPTIONS
 	w, s := newWorld(p)
-	status := 404
-	w.origin = func(r *FetchRequest) (*message.Response, error) {
-		if r.Origin.ID == "second" {
-			return message.Text(200, "text/plain", "second"), nil
+	for _, c := range []struct {
+		method string
+		on     []int
+		status int // of the first origin, 0 for kind
+		kind   FetchErrorKind
+		cached Methods
+		second bool
+	}{
+		{method: "GET", on: []int{404, 500}, status: 404, second: true},
+		{method: "HEAD", on: []int{404, 500}, status: 500, second: true},
+		{method: "GET", on: []int{404, 500}, status: 503},
+		{method: "GET", on: []int{404, 500}, status: 200},
+		{method: "POST", on: []int{404, 500}, status: 404},
+		{method: "OPTIONS", on: []int{404}, status: 404},
+		{method: "OPTIONS", on: []int{404}, status: 404, cached: OPTIONS, second: true},
+		{method: "GET", on: []int{500}, kind: FetchConnect},
+		{method: "GET", on: []int{503}, kind: FetchConnect, second: true},
+		{method: "GET", on: []int{502}, kind: FetchConnect, second: true},
+		{method: "GET", on: []int{503}, kind: FetchDNS, second: true},
+		{method: "GET", on: []int{503}, kind: FetchTLS, second: true},
+		{method: "GET", on: []int{503}, kind: FetchConnectTimeout, second: true},
+		{method: "GET", on: []int{504}, kind: FetchConnectTimeout, second: true},
+		{method: "GET", on: []int{504}, kind: FetchTimeout, second: true},
+		{method: "GET", on: []int{503}, kind: FetchTimeout},
+		{method: "GET", on: []int{502}, kind: FetchClosed, second: true},
+		{method: "GET", on: []int{503, 504}, kind: FetchClosed},
+		{method: "POST", on: []int{503}, kind: FetchConnect},
+	} {
+		p.Groups[0].FailoverOn, p.Behaviors[0].Cached = c.on, GET|HEAD|c.cached
+		asked := false
+		w.origin = func(r *FetchRequest) (*message.Response, error) {
+			if r.Origin.ID == "second" {
+				asked = true
+				if r.Request.Path != "/spare/x" || r.Request.Host != "second.example.org" || r.Request.Header.Get("X-Spare") != "yes" || r.Access.Kind != AccessControl || r.Scheme != "https" {
+					t.Errorf("%+v: the second origin is asked for %s on %s with %v", c, r.Request.Path, r.Request.Host, r.Request.Header)
+				}
+				return message.Text(200, "text/plain", "second"), nil
+			}
+			if c.status == 0 {
+				return nil, &FetchError{Kind: c.kind}
+			}
+			return message.Text(c.status, "text/plain", "first"), nil
 		}
-		if status == 0 {
-			return nil, &FetchError{Kind: FetchConnect}
+		r := get("/x")
+		r.Method = c.method
+		if ask(s, r); asked != c.second {
+			t.Errorf("%+v: second origin asked: %v", c, asked)
 		}
-		return message.Text(status, "text/plain", "first"), nil
 	}
-	for st, want := range map[int]string{404: "second", 500: "second", 503: "first", 0: "second"} {
-		status = st
-		if r := ask(s, get("/")); r.body != want {
-			t.Errorf("primary %d: %q", st, r.body)
+}
+
+// Which requests an origin access control signs, over which protocol, and what becomes of the viewer's signature
+// (DG-private-content-restricting-access-to-s3).
+func TestAccessControl(t *testing.T) {
+	for _, c := range []struct {
+		signing Signing
+		scheme  string
+		auth    bool // reaches the origin
+	}{{SignAlways, "https", false}, {SignNever, "http", true}, {SignNoOverride, "http", true}} {
+		p := testPlan(managed(t, "Managed-CachingDisabled", "Managed-AllViewerExceptHostHeader"))
+		p.Origins[0].Protocol, p.Origins[0].Kind = OriginMatchViewer, S3Origin
+		p.Origins[0].Access = OriginAccess{Kind: AccessControl, Signing: c.signing, OriginType: "s3"}
+		p.Behaviors[0].ViewerProtocol = AllowAll
+		w, s := newWorld(p)
+		w.origin = func(*FetchRequest) (*message.Response, error) { return message.Text(200, "text/plain", "ok"), nil }
+		r := get("/x", "Authorization", "AWS4-HMAC-SHA256 viewer", "X-Amz-Date", "20260101T000000Z", "X-Amz-Content-Sha256", "hash")
+		r.Scheme = "http"
+		ask(s, r)
+		got := w.last()
+		if got.Scheme != c.scheme || got.Request.Header.Has("Authorization") != c.auth || got.Request.Header.Has("X-Amz-Date") != c.auth ||
+			got.Request.Header.Get("X-Amz-Content-Sha256") != "hash" {
+			t.Errorf("%+v: %s %v", c, got.Scheme, got.Request.Header)
 		}
-	}
-	status = 404
-	r := get("/")
-	r.Method = "POST"
-	if got := ask(s, r); got.body != "first" {
-		t.Errorf("POST failed over: %q", got.body)
 	}
 }
 
@@ -503,7 +558,7 @@ type tunnel struct {
 }
 
 func TestWebSocket(t *testing.T) {
-	w, s := newWorld(testPlan(managed(t, "Managed-CachingOptimized", "")))
+	w, s := newWorld(testPlan(managed(t, "Managed-CachingOptimized", "Managed-AllViewer")))
 	w.origin = func(r *FetchRequest) (*message.Response, error) {
 		h := r.Request.Header
 		if h.Get("Upgrade") != "websocket" || h.Get("Sec-WebSocket-Key") != "k" || h.Get("Connection") != "Upgrade" {

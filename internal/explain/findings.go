@@ -30,6 +30,7 @@ const (
 	docOAC            = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-restricting-access-to-s3.html"
 	docOACLambda      = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-restricting-access-to-lambda.html"
 	docURLAuth        = "https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"
+	docWebSocket      = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/distribution-working-with.websockets.html"
 	docMethods        = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/DownloadDistValuesCacheBehavior.html#DownloadDistValuesAllowedHTTPMethods"
 	docLambdaEdgeLogs = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/lambda-edge-testing-debugging.html"
 )
@@ -438,6 +439,13 @@ func dropped(h *trace.Hop, e *Explanation) []diag.Finding {
 			Fixes: []string{
 				"use the managed origin request policy AllViewerExceptHostHeader: it forwards Authorization",
 				"use a cache policy with Authorization in the cache key, and TTLs such as 0/0/1"}})
+	}
+	if f, lost := names(h, trace.HeaderDropped, "Sec-WebSocket-Key"); lost {
+		out = append(out, diag.Finding{Code: diag.WebSocketHeadersDropped, Severity: diag.Error, Path: f.Path, Doc: docWebSocket,
+			Message: "the WebSocket handshake reached the origin without Sec-WebSocket-Key: no server can accept it",
+			Because: nonEmpty(f.Detail, has),
+			Fixes: []string{"use the managed origin request policy AllViewer or AllViewerExceptHostHeader",
+				"name Sec-WebSocket-Key, -Version, -Protocol, -Accept and -Extensions in the origin request policy"}})
 	}
 	if f, lost := names(h, trace.QueryDropped, ""); lost {
 		out = append(out, diag.Finding{Code: diag.QueryStringDropped, Severity: diag.Warning, Path: f.Path, Doc: docQuery,

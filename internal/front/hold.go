@@ -149,6 +149,16 @@ type heldConn struct {
 	once sync.Once
 }
 
+// CloseWrite ends our direction alone, where the connection can do that, and else both.
+func (c *heldConn) CloseWrite() error { return closeWrite(c.ReadWriteCloser, c) }
+
+func closeWrite(inner, outer io.Closer) error {
+	if h, ok := inner.(interface{ CloseWrite() error }); ok {
+		return h.CloseWrite()
+	}
+	return outer.Close()
+}
+
 // Close closes the connection and ends its hold.
 func (c *heldConn) Close() error {
 	err := c.ReadWriteCloser.Close()
@@ -162,6 +172,9 @@ type heldNetConn struct {
 	hold hold
 	once sync.Once
 }
+
+// CloseWrite ends our direction alone, where the connection can do that, and else both.
+func (c *heldNetConn) CloseWrite() error { return closeWrite(c.Conn, c) }
 
 // Close closes the connection and ends its hold.
 func (c *heldNetConn) Close() error {

@@ -43,8 +43,8 @@ type Options struct {
 	MaxDrain int64
 
 	// HeadTimeout is for a whole head from its first byte, IdleTimeout for the wait before that byte, BodyTimeout and
-	// WriteTimeout for one step of a body, TunnelIdle for silence in both directions after an upgrade. Each may take a
-	// quarter longer. Defaults: 30 s, 60 s, 30 s, 60 s, 10 min (facts: cloudfront-dataplane 13). Negative: none.
+	// WriteTimeout for one step of a body, TunnelIdle for silence, after an upgrade, of the side that the client is connected to.
+	// Each may take a quarter longer. Defaults: 30 s, 60 s, 30 s, 60 s, 10 min (DG-cloudfront-limits, WebSocket connections). Negative: none.
 	HeadTimeout, IdleTimeout, BodyTimeout, WriteTimeout, TunnelIdle time.Duration
 	// Linger is how long an idle connection keeps what it has in memory, default 1 s. Then Parker takes over the wait for the
 	// next request; nil leaves that to the connection's goroutine.

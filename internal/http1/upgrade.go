@@ -140,7 +140,8 @@ func (c *serverConn) answerUpgrade(ctx context.Context, resp *message.Response, 
 	return false
 }
 
-// splice passes bytes between the client and peer until one of them ends or both are silent for too long.
+// splice passes bytes between the client and peer until both have ended, one of them breaks, or peer is silent for too long: what
+// the client sends does not count (Options.TunnelIdle). Nothing is read from one side before the other has taken what came.
 func (c *serverConn) splice(ctx context.Context, peer io.ReadWriteCloser, t *tunnel) {
 	stop := context.AfterFunc(ctx, func() { _ = peer.Close() })
 	defer stop()
@@ -149,8 +150,12 @@ func (c *serverConn) splice(ctx context.Context, peer io.ReadWriteCloser, t *tun
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		pass(c.conn, peer, &last)
-		halfClose(c.conn)
+		if pass(c.conn, peer, &last) {
+			halfClose(c.conn)
+			return
+		}
+		_ = peer.Close()
+		_ = c.conn.Close()
 	}()
 	if c.o.TunnelIdle > 0 {
 		timer := time.AfterFunc(c.o.TunnelIdle, func() {})
@@ -167,8 +172,13 @@ func (c *serverConn) splice(ctx context.Context, peer io.ReadWriteCloser, t *tun
 		timer = time.AfterFunc(c.o.TunnelIdle, tick)
 		defer timer.Stop()
 	}
-	pass(peer, t, &last)
-	halfClose(peer)
+	var sent atomic.Int64
+	if pass(peer, t, &sent) {
+		halfClose(peer)
+	} else {
+		_ = c.conn.Close()
+		_ = peer.Close()
+	}
 	<-done
 	_ = peer.Close()
 	_ = c.conn.Close()
@@ -184,7 +194,8 @@ func halfClose(c io.Closer) {
 	_ = c.Close()
 }
 
-func pass(dst io.Writer, src io.Reader, last *atomic.Int64) {
+// pass copies until src ends, and notes when something came. It returns false when the end was not an orderly one.
+func pass(dst io.Writer, src io.Reader, last *atomic.Int64) bool {
 	b := getBuffer(largeSize)
 	defer putBuffer(b)
 	for {
@@ -192,11 +203,11 @@ func pass(dst io.Writer, src io.Reader, last *atomic.Int64) {
 		if n > 0 {
 			last.Store(time.Now().UnixNano())
 			if _, werr := dst.Write(b[:n]); werr != nil {
-				return
+				return false
 			}
 		}
 		if err != nil {
-			return
+			return err == io.EOF
 		}
 	}
 }
