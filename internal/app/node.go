@@ -146,13 +146,19 @@ func (n *Node) openStore() (err error) {
 	return err
 }
 
+// openAuthority opens the authority of this machine. A node that only explains makes none, but uses the one that is there: it
+// trusts the same origins as one that serves.
 func (n *Node) openAuthority() (err error) {
-	if n.opts.Local {
-		n.authority, err = ca.Ephemeral()
-		return err
-	}
 	dir, err := ca.DefaultDir()
-	if err != nil {
+	if n.opts.Local {
+		if err == nil {
+			_, err = os.Stat(dir)
+		}
+		if err != nil {
+			n.authority, err = ca.Ephemeral()
+			return err
+		}
+	} else if err != nil {
 		return err
 	}
 	n.authority, err = ca.Open(dir)

@@ -24,8 +24,9 @@ import (
 
 // Commands of scenarios for what no well-behaved client or origin does.
 //
-//	origin NAME [ANSWER...]  starts an origin that records every byte; $NAME is its address. The first request gets the
-//	                         first answer, and so on; the last one stays. Without any it answers "ok".
+//	origin [-tls KIND] NAME [ANSWER...]  starts an origin that records every byte; $NAME is its address. The first request gets
+//	                         the first answer, and so on; the last one stays. Without any it answers "ok". KIND says what is
+//	                         the matter with its TLS: see originTLS
 //	seen [-closed] NAME      prints the requests that it has seen since the last time; with !, there must be none. -closed waits
 //	                         until the other side has closed all connections, as it does after down
 //	raw [-n N] [-head] FILE [HOST]   sends bytes on a connection of its own, over TLS when HOST is given, and prints what comes back,
@@ -85,6 +86,11 @@ type recorderKey string
 func cmdOrigin(ts *testscript.TestScript, _ bool, args []string) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	ts.Check(err)
+	address := ln.Addr().String()
+	if args[0] == "-tls" {
+		ln = tls.NewListener(ln, originTLS(ts, args[1]))
+		args = args[2:]
+	}
 	o := &recorder{ln: ln, conns: map[net.Conn]struct{}{}}
 	for _, a := range args[1:] {
 		o.answers = append(o.answers, unescape(ts, ts.ReadFile(a)))
@@ -95,7 +101,7 @@ func cmdOrigin(ts *testscript.TestScript, _ bool, args []string) {
 	env := of(ts).env
 	env.Values[recorderKey(args[0])] = o
 	env.Defer(o.stop)
-	ts.Setenv(args[0], ln.Addr().String())
+	ts.Setenv(args[0], address)
 	o.all.Go(func() {
 		for {
 			c, err := ln.Accept()

@@ -204,7 +204,9 @@ func (d *distributionCompiler) origin(rec *store.Record, o *cloudfront.Origin, i
 			d.unsupported(rec, path+".CustomOriginConfig.OriginMtlsConfig", "no certificate is shown to the origin")
 		}
 	case o.VpcOriginConfig != nil:
-		d.unsupported(rec, path+".VpcOriginConfig", "the domain name is reached as it resolves here; send it elsewhere with --origin")
+		v := o.VpcOriginConfig
+		out.ReadTimeout, out.KeepaliveTimeout = seconds(or(v.OriginReadTimeout, 30)), seconds(or(v.OriginKeepaliveTimeout, 5))
+		d.unsupported(rec, path+".VpcOriginConfig", "there are no VPCs here: the domain name is reached as it resolves, on ports 80 and 443, with the viewer's protocol; send it elsewhere with --origin")
 	}
 	out.Access = d.access(o, distribution)
 	if out.Access.Kind != edge.NoAccess && !d.servedHere(out.Domain) {

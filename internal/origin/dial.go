@@ -2,6 +2,7 @@ package origin
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -191,10 +192,19 @@ func (c *Client) verify(s tls.ConnectionState, roots *x509.CertPool, names []str
 	if c.o.Now != nil {
 		o.CurrentTime = c.o.Now()
 	}
+	// A chain in the wrong order fails (DG-http-502-bad-gateway): only what follows without a gap counts.
+	last := leaf
 	for _, cert := range s.PeerCertificates[1:] {
+		if !bytes.Equal(last.RawIssuer, cert.RawSubject) {
+			break
+		}
 		o.Intermediates.AddCert(cert)
+		last = cert
 	}
 	if _, err := leaf.Verify(o); err != nil {
+		if len(s.PeerCertificates) > 1 && last != s.PeerCertificates[len(s.PeerCertificates)-1] {
+			return fmt.Errorf("verify certificate: the chain is not in order: behind %q, whose issuer is %q, stands another certificate: %w", last.Subject, last.Issuer, err)
+		}
 		return fmt.Errorf("verify certificate: %w", err)
 	}
 	for _, name := range names {

@@ -250,6 +250,43 @@ func TestCertificates(t *testing.T) {
 	}
 }
 
+// TestChainOrder: a chain in the wrong order is refused (DG-http-502-bad-gateway); what follows a whole chain does no harm.
+func TestChainOrder(t *testing.T) {
+	ca := func(name string) func(*x509.Certificate) {
+		return func(c *x509.Certificate) {
+			c.IsCA, c.BasicConstraintsValid, c.KeyUsage, c.Subject.CommonName = true, true, x509.KeyUsageCertSign, name
+		}
+	}
+	var root, upper, lower authority
+	root.cert, root.key = (*authority)(nil).issue(t, ca("root"))
+	upper.cert, upper.key = root.issue(t, ca("upper"))
+	lower.cert, lower.key = upper.issue(t, ca("lower"))
+	stranger, _ := (*authority)(nil).issue(t, ca("stranger"))
+	leaf, key := lower.issue(t, func(c *x509.Certificate) { c.Subject.CommonName, c.DNSNames = "leaf", []string{"origin.example"} })
+	for _, tt := range []struct {
+		name  string
+		chain []*x509.Certificate
+		ok    bool
+	}{
+		{"in order", []*x509.Certificate{lower.cert, upper.cert}, true},
+		{"with the root", []*x509.Certificate{lower.cert, upper.cert, root.cert}, true},
+		{"something behind", []*x509.Certificate{lower.cert, upper.cert, stranger}, true},
+		{"turned round", []*x509.Certificate{upper.cert, lower.cert}, false},
+		{"something between", []*x509.Certificate{lower.cert, stranger, upper.cert}, false},
+	} {
+		cert := tls.Certificate{Certificate: [][]byte{leaf.Raw}, PrivateKey: key}
+		for _, c := range tt.chain {
+			cert.Certificate = append(cert.Certificate, c.Raw)
+		}
+		target := tlsOrigin(t, &tls.Config{Certificates: []tls.Certificate{cert}})
+		target.SNI, target.VerifyNames = "origin.example", []string{"origin.example"}
+		_, err := newClient(t, Options{SystemRoots: x509.NewCertPool(), ExtraRoots: []*x509.Certificate{root.cert}}).Fetch(t.Context(), target, get("/"))
+		if tt.ok != (err == nil) || err != nil && (KindOf(err) != TLS || !strings.Contains(err.Error(), "not in order")) {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+	}
+}
+
 // TestVersions: the versions of TLS are those that are set, on both sides of the range.
 func TestVersions(t *testing.T) {
 	leaf, key := (*authority)(nil).issue(t, func(c *x509.Certificate) { c.DNSNames = []string{"origin.example"} })

@@ -119,6 +119,16 @@ func checkOrigin(r store.Reader, o *cloudfront.Origin, at string) error {
 			return err
 		}
 	}
+	if v := o.VpcOriginConfig; v != nil {
+		if err := checkOriginTimeouts(v.OriginReadTimeout, v.OriginKeepaliveTimeout, at+".VpcOriginConfig"); err != nil {
+			return err
+		}
+	}
+	if v := o.S3OriginConfig; v != nil {
+		if err := checkOriginTimeouts(v.OriginReadTimeout, nil, at+".S3OriginConfig"); err != nil {
+			return err
+		}
+	}
 	return checkAccess(r, o, at)
 }
 
@@ -156,11 +166,8 @@ func checkCustomOrigin(c *cloudfront.CustomOriginConfig, at string) error {
 			return invalid(at+"."+name, fmt.Sprintf("The parameter %s is invalid.", name), fmt.Sprintf("port %d is not 80, 443 or 1024 to 65535", port))
 		}
 	}
-	if n := deref(or(c.OriginReadTimeout, 30)); n < 1 || n > 120 {
-		return refuse(cloudfront.ErrCodeInvalidOriginReadTimeout, at+".OriginReadTimeout", "The read timeout specified for the origin is not valid.", diag.Finding{})
-	}
-	if n := deref(or(c.OriginKeepaliveTimeout, 5)); n < 1 || n > 120 {
-		return refuse(cloudfront.ErrCodeInvalidOriginKeepaliveTimeout, at+".OriginKeepaliveTimeout", "The keep alive timeout specified for the origin is not valid.", diag.Finding{})
+	if err := checkOriginTimeouts(c.OriginReadTimeout, c.OriginKeepaliveTimeout, at); err != nil {
+		return err
 	}
 	if c.OriginSslProtocols != nil {
 		for _, p := range c.OriginSslProtocols.Items {
@@ -169,6 +176,19 @@ func checkCustomOrigin(c *cloudfront.CustomOriginConfig, at string) error {
 					Because: []string{fmt.Sprintf("%q is not SSLv3, TLSv1, TLSv1.1 or TLSv1.2", p)}})
 			}
 		}
+	}
+	return nil
+}
+
+// checkOriginTimeouts: 1 to 120 seconds each (DG-cloudfront-limits).
+func checkOriginTimeouts(read, keepalive *int64, at string) error {
+	if n := deref(or(read, 30)); n < 1 || n > 120 {
+		return refuse(cloudfront.ErrCodeInvalidOriginReadTimeout, at+".OriginReadTimeout", "The read timeout specified for the origin is not valid.", diag.Finding{
+			Because: []string{fmt.Sprintf("%d is not 1 to 120 seconds", n)}})
+	}
+	if n := deref(or(keepalive, 5)); n < 1 || n > 120 {
+		return refuse(cloudfront.ErrCodeInvalidOriginKeepaliveTimeout, at+".OriginKeepaliveTimeout", "The keep alive timeout specified for the origin is not valid.", diag.Finding{
+			Because: []string{fmt.Sprintf("%d is not 1 to 120 seconds", n)}})
 	}
 	return nil
 }
