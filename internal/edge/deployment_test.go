@@ -20,8 +20,8 @@ func deployed(t *testing.T, d *Deployment) (*world, *Service) {
 	staging.Origins[0].Path = "/next"
 	d.Staging = staging
 	primary.Deployment = d
-	w, s := newWorld(primary)
-	s = NewService(Options{Plans: []*Plan{primary, staging}, Effects: w})
+	w, _ := newWorld(primary)
+	s := NewService(Options{Plans: []*Plan{primary, staging}, Effects: w})
 	w.origin = func(r *FetchRequest) (*message.Response, error) {
 		return message.Text(200, "text/plain", r.Request.Path+" "+r.Request.Header.Get("Cookie"), message.Field{Name: "Cache-Control", Value: "max-age=60"}), nil
 	}

@@ -125,9 +125,9 @@ func (c *ClientConn) askOnce(out []byte) error {
 	c.waiting.Store(waits)
 	n, left, wrote, err := c.socket.ask(out, c.buf)
 	if c.waiting.Swap(waitsNot) == isNudged {
-		c.nudging.Lock() // Nudge has set its deadline
-		c.nudging.Unlock()
+		c.nudging.Lock() // waits until Nudge has set its deadline
 		c.readBy = 0
+		c.nudging.Unlock()
 		c.armRead(c.o.ReadTimeout)
 		if errors.Is(err, os.ErrDeadlineExceeded) && wrote {
 			n, err = c.conn.Read(c.buf)

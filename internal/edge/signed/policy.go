@@ -142,7 +142,7 @@ func (r *reader) statement(p *Policy) error {
 		case "Resource":
 			text, err := r.text("Resource")
 			if err == nil && text == "" {
-				err = errors.New("Resource is empty")
+				err = errors.New("its Resource is empty")
 			}
 			p.Resource, p.Any = text, false
 			return err
@@ -153,7 +153,7 @@ func (r *reader) statement(p *Policy) error {
 		return unknown(name, "the statement")
 	})
 	if err == nil && (!condition || p.Before.IsZero()) {
-		err = errors.New("Condition needs DateLessThan")
+		err = errors.New("its Condition needs DateLessThan")
 	}
 	return err
 }

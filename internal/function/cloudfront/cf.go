@@ -242,8 +242,8 @@ func (p reader) number(key string, lowest, highest int) int {
 }
 
 func (p reader) boolean(key string) bool {
-	b, ok := p.o.Get(key).(goja.Value)
-	if !ok || nullish(b) {
+	b := p.o.Get(key)
+	if nullish(b) {
 		p.fail(key, "must be true or false")
 	}
 	v, ok := plain(b).(bool)
