@@ -140,6 +140,43 @@ func TestDistributionRefusals(t *testing.T) {
 	}
 }
 
+// Every name that CloudFront does not send as an origin custom header, and the limits (DG-add-origin-custom-headers,
+// DG-cloudfront-limits).
+func TestOriginCustomHeaders(t *testing.T) {
+	header := func(name, value string) *cloudfront.OriginCustomHeader {
+		return &cloudfront.OriginCustomHeader{HeaderName: &name, HeaderValue: &value}
+	}
+	const at = "O.CustomHeaders"
+	refused := func(what string, h []*cloudfront.OriginCustomHeader, want refusal) {
+		t.Helper()
+		t.Run(what, func(t *testing.T) {
+			check(t, checkOriginHeaders(&cloudfront.Origin{CustomHeaders: &cloudfront.CustomHeaders{Items: h}}, "O"), want)
+		})
+	}
+	for _, name := range strings.Fields(`Cache-Control Connection Content-Length Cookie Host If-Match If-Modified-Since If-None-Match If-Range
+		If-Unmodified-Since Max-Forwards Pragma Proxy-Authenticate Proxy-Authorization Proxy-Connection Range Request-Range TE Trailer
+		Transfer-Encoding Upgrade Via X-Amz-Anything x-amz- X-Edge-Location X-Real-Ip cOOKIE`) {
+		refused(name, []*cloudfront.OriginCustomHeader{header("X-Fine", "v"), header(name, "v")},
+			refusal{code: "InvalidArgument", status: 400, path: at + ".Items[1].HeaderName", message: "The parameter HeaderName contains " + name + " that is not allowed."})
+	}
+	for _, name := range []string{"Authorization", "X-Amazing", "User-Agent", "Origin", "X-Forwarded-For", strings.Repeat("n", 256)} {
+		refused(name, []*cloudfront.OriginCustomHeader{header(name, strings.Repeat("v", 1783))}, refusal{})
+	}
+	many := func(n, size int) (h []*cloudfront.OriginCustomHeader) {
+		for i := range n {
+			h = append(h, header(fmt.Sprintf("X-%03d", i), strings.Repeat("v", size)))
+		}
+		return h
+	}
+	refused("30", many(30, 10), refusal{})
+	refused("31", many(31, 10), refusal{code: "TooManyOriginCustomHeaders", status: 400, path: at})
+	refused("long name", []*cloudfront.OriginCustomHeader{header(strings.Repeat("n", 257), "v")}, refusal{code: "InvalidArgument", status: 400, path: at + ".Items[0].HeaderName"})
+	refused("long value", []*cloudfront.OriginCustomHeader{header("X", strings.Repeat("v", 1784))}, refusal{code: "InvalidArgument", status: 400, path: at + ".Items[0].HeaderName"})
+	refused("10,240 characters", many(10, 1024-5), refusal{})
+	refused("10,250 characters", many(10, 1025-5), refusal{code: "InvalidArgument", status: 400, path: at})
+	refused("no name", []*cloudfront.OriginCustomHeader{header("", "v")}, refusal{code: "MissingArgument", status: 400, path: at + ".Items[0].HeaderName"})
+}
+
 // AWS raises the number of distributions of an account on request, and --quota does.
 func TestDistributionQuota(t *testing.T) {
 	s := newService()
