@@ -201,7 +201,8 @@ func TestHostile(t *testing.T) {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		o := f.Run(testEvent(ViewerRequest), testNow)
-		if runtime.ReadMemStats(&after); after.TotalAlloc-before.TotalAlloc > 256<<20 {
+		// The race detector makes the pools of package regexp forget, so that each match allocates.
+		if runtime.ReadMemStats(&after); !racing && after.TotalAlloc-before.TotalAlloc > 256<<20 {
 			t.Errorf("%s: it allocated %d MiB", body, (after.TotalAlloc-before.TotalAlloc)>>20)
 		}
 		if o.Err == nil || o.Err.Invalid && !strings.Contains(body, "event.request.headers") {
