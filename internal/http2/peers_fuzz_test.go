@@ -1,5 +1,7 @@
 package http2
 
+//lint:file-ignore SA1019 the tests speak HTTP/2 on connections of their own, which net/http does not offer.
+
 import (
 	"context"
 	"io"
