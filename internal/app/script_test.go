@@ -430,7 +430,10 @@ func cmdNPM(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	modules := filepath.Join(root, "node_modules")
 	npmOnce.Do(func() {
-		if _, err := os.Stat(filepath.Join(modules, args[0])); err != nil {
+		want, err := os.Stat(filepath.Join(root, "package-lock.json"))
+		ts.Check(err)
+		// npm writes this file when it is done: one that is older than the list is from before the list changed.
+		if got, err := os.Stat(filepath.Join(modules, ".package-lock.json")); err != nil || got.ModTime().Before(want.ModTime()) {
 			out, err := exec.Command("npm", "ci", "--prefix", root, "--no-audit", "--no-fund").CombinedOutput()
 			if err != nil {
 				npmErr = fmt.Errorf("npm ci: %w\n%s", err, out)
