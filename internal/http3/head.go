@@ -19,6 +19,7 @@ type head struct {
 	host                            string
 	hosts                           int
 	length                          int64 // of content-length, -1 without one
+	lengthAt                        int   // as message.Request.LengthAt
 	expect                          string
 	hasExpect                       bool
 	priority                        string
@@ -111,7 +112,7 @@ func (h *head) addRegular(name, value string) {
 		if !ok || h.length >= 0 {
 			h.bad = "invalid or repeated content-length"
 		}
-		h.length, keep = n, false
+		h.length, h.lengthAt, keep = n, len(h.fields)+1, false
 	case "expect":
 		h.expect, h.hasExpect = value, true
 	case "priority":

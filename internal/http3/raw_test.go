@@ -353,3 +353,19 @@ func TestContinue(t *testing.T) {
 		t.Errorf("got %q, %v", rest, err)
 	}
 }
+
+// TestLengthAt: where content-length stood is kept, for the order of fields that CloudFront tells origins.
+func TestLengthAt(t *testing.T) {
+	at := make(chan int, 1)
+	s := serve(t, Options{Handler: message.HandlerFunc(func(_ context.Context, r *message.Request) *message.Response {
+		at <- r.LengthAt
+		return message.Text(200, "", "")
+	})})
+	c := &rawConn{s.dial(t)}
+	for want, fields := range [][]string{{"a", "b"}, {"content-length", "0", "a", "b"}, {"a", "b", "content-length", "0"}} {
+		c.request(t, section(append([]string{":method", "GET", ":scheme", "https", ":authority", "h.example", ":path", "/"}, fields...)...))
+		if got := <-at; got != want {
+			t.Errorf("%v: %d, want %d", fields, got, want)
+		}
+	}
+}

@@ -183,6 +183,7 @@ func (x *exchange) request() {
 	x.req = message.Request{
 		Method: h.method, Scheme: "https", Host: http1.TrimPort(h.authority, "https"), Proto: message.HTTP3,
 		Header: h.fields, Client: c.Client(), TLS: c.tls, Room: &x.room,
+		LengthAt: h.lengthAt,
 	}
 	x.req.Path, x.req.Query, x.req.HasQuery = strings.Cut(h.path, "?")
 	// Without a priority streams take turns, as quic-go has it: nobody waits for an answer that does not end.
