@@ -336,7 +336,7 @@ func (r *run) compare(ts *testscript.TestScript, method, address string, flags [
 }
 
 // volatile is what differs from run to run: ids, times, signatures, ports, folders.
-var volatile = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\d{8}T\d{6}Z|[0-9a-f]{64}|ASIA[A-Z0-9]{16}|127\.0\.0\.1:\d+|\d+(\.\d+)? ?(ms|µs|s)\b|Root=1-[0-9a-f-]+|foregate-functions-\d+|[^ ]{4}…[^ ]{4}|\d+ bytes`)
+var volatile = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\d{8}T\d{6}Z|current time [0-9T:-]+Z|[0-9a-f]{64}|ASIA[A-Z0-9]{16}|127\.0\.0\.1:\d+|\d+(\.\d+)? ?(ms|µs|s)\b|Root=1-[0-9a-f-]+|foregate-functions-\d+|[^ ]{4}…[^ ]{4}|\d+ bytes`)
 
 func decisions(hops []*trace.Hop) string {
 	var b strings.Builder
