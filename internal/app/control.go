@@ -67,9 +67,10 @@ func (n *Node) openServices() error {
 		S3:         s3.New(env, objects),
 	}
 	directory := func() identities.Directory { return n.result.Load().Directory }
+	who := service.NewAuthenticator(directory, n.opts.Account, n.opts.Region, time.Now)
 	server := &awsapi.Server{
 		Region: n.opts.Region, Account: n.opts.Account,
-		Authenticate: service.NewAuthenticator(directory, n.opts.Account, n.opts.Region, time.Now),
+		Authenticate: who.Authenticate, Admit: who.Admit,
 		Services: []awsapi.Registration{
 			{Service: awsacm.Service, Handler: n.services.ACM},
 			{Service: awsapigateway.Service, Handler: n.services.APIGateway},

@@ -20,7 +20,9 @@ type incoming struct {
 	// body is the whole body; nil when the operation takes it as a stream.
 	body []byte
 	// form has the parameters of the query protocol.
-	form   [][2]string
+	form [][2]string
+	// held is how much of Server.reading this request has.
+	held   int64
 	limits Limits
 }
 

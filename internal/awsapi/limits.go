@@ -9,6 +9,8 @@ import (
 type Limits struct {
 	// Body is the most bytes of a body that is read into memory.
 	Body int64
+	// Bodies is the most bytes of all such bodies at once; a request that would need more is refused.
+	Bodies int64
 	// Depth is the deepest nesting of elements, objects and lists.
 	Depth int
 	// Elements is the largest number of elements, attributes, list entries and members in one request.
@@ -19,17 +21,24 @@ type Limits struct {
 // as much.
 const (
 	defaultBody     = 70_167_211
+	defaultBodies   = 3 * defaultBody
 	defaultDepth    = 64
 	defaultElements = 200_000
 )
 
-// maxForm is the most bytes of a form. It is read before anybody knows who sends it, so it is bounded well below a deployment
-// package; Lambda's Invoke with a form's content type, as curl sends it, still fits.
-const maxForm = 8 << 20
+// maxForm is the most bytes of a form: well below a deployment package; Lambda's Invoke with a form's content type, as curl
+// sends it, still fits. maxUnsignedForm is for one without a signature, which is read only to find out what it asks for.
+const (
+	maxForm         = 8 << 20
+	maxUnsignedForm = 64 << 10
+)
 
 func (l Limits) fill() Limits {
 	if l.Body <= 0 {
 		l.Body = defaultBody
+	}
+	if l.Bodies <= 0 {
+		l.Bodies = defaultBodies
 	}
 	if l.Depth <= 0 {
 		l.Depth = defaultDepth

@@ -1,17 +1,16 @@
 package awsapi
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/foregate/foregate/internal/message"
 )
@@ -32,6 +31,8 @@ type Server struct {
 	// except where an operation takes it as a stream: then it must be left alone. nil lets everything pass as the
 	// account's root.
 	Authenticate func(ctx context.Context, r *message.Request, service *Service) (Caller, string, *Error)
+	// Admit may refuse a request by its head alone, before any of its body is read into memory; nil admits all.
+	Admit func(r *message.Request, service *Service) *Error
 	// Authorize may refuse a call whose input has been read; nil allows all.
 	Authorize func(ctx context.Context, call *Call, in any) *Error
 	// Log gets panics and internal errors; nil means slog.Default.
@@ -40,6 +41,8 @@ type Server struct {
 	// NewRequestID makes the ids of answers; nil means random UUIDs.
 	NewRequestID func() string
 
+	// reading counts the bytes of bodies in memory.
+	reading  atomic.Int64
 	once     sync.Once
 	router   *Router
 	handlers map[*Service]any
@@ -71,6 +74,7 @@ func (s *Server) Serve(ctx context.Context, req *message.Request) (resp *message
 		}
 	}()
 	in, match, err := s.route(req)
+	defer s.release(in)
 	if match != nil {
 		svc = match.Service
 		if match.Operation != nil {
@@ -96,8 +100,8 @@ func (s *Server) route(req *message.Request) (*incoming, *Match, *Error) {
 	read := false
 	params := req.Query
 	if isForm(req) && req.Method == http.MethodPost {
-		if err := in.read(min(limits.Body, maxForm), ""); err != nil {
-			return nil, nil, err
+		if match, err := s.readForm(in); err != nil {
+			return in, match, err
 		}
 		read = true
 		params += "&" + string(in.body)
@@ -105,25 +109,56 @@ func (s *Server) route(req *message.Request) (*incoming, *Match, *Error) {
 	if read || strings.Contains(req.Query, "Action=") {
 		form, err := parseForm(params, limits.budget())
 		if err != nil {
-			return nil, nil, bodyError(guessProtocol(req), err)
+			return in, nil, bodyError(guessProtocol(req), err)
 		}
 		in.form = form
 	}
 	match, err := s.Router().Route(req, in.form)
 	if err != nil {
-		return nil, match, err
+		return in, match, err
 	}
 	in.match = match
 	op := match.Operation
 	if !op.Known() || s.handlers[match.Service] == nil {
-		return nil, match, NotImplemented(match.Service, op.Name)
+		return in, match, NotImplemented(match.Service, op.Name)
 	}
 	if !read && !streams(op) {
-		if err := in.read(bodyLimit(match.Service, op, limits.Body), op.Name); err != nil {
-			return nil, match, err
+		if err := s.admit(req, match.Service); err != nil {
+			return in, match, err
+		}
+		if err := s.read(in, reading{most: bodyLimit(match.Service, op, limits.Body), counted: true, operation: op.Name}); err != nil {
+			return in, match, err
 		}
 	}
 	return in, match, nil
+}
+
+// readForm reads a form, which may say what is asked for: so it is read before the operation is known. What signs itself names
+// its service, and is admitted first. What does not is kept short.
+func (s *Server) readForm(in *incoming) (*Match, *Error) {
+	most := min(in.limits.Body, maxUnsignedForm)
+	found, region, err := s.Router().services(in.Request, nil)
+	_, signed := scopeOf(in.Request)
+	if signed || s.Admit == nil {
+		most = min(in.limits.Body, maxForm)
+	}
+	if signed {
+		if err != nil {
+			return &Match{Region: region}, err
+		}
+		svc := found[0].service.Load()
+		if err := s.admit(in.Request, svc); err != nil {
+			return &Match{Service: svc, Region: region}, err
+		}
+	}
+	return nil, s.read(in, reading{most: most, counted: signed})
+}
+
+func (s *Server) admit(r *message.Request, svc *Service) *Error {
+	if s.Admit == nil {
+		return nil
+	}
+	return s.Admit(r, svc)
 }
 
 // streams tells whether an operation takes its body as a stream.
@@ -146,29 +181,6 @@ func bodyLimit(svc *Service, op *Operation, most int64) int64 {
 		}
 	}
 	return min(most, plenty)
-}
-
-// read takes the body into memory and leaves it in the request to be read again.
-func (in *incoming) read(most int64, operation string) *Error {
-	in.body = nil
-	if in.Body == nil {
-		return nil
-	}
-	b, err := io.ReadAll(io.LimitReader(in.Body, most+1))
-	if err != nil {
-		return &Error{Code: "RequestTimeout", Status: http.StatusBadRequest, Message: "The request body could not be read.", Err: err}
-	}
-	if int64(len(b)) > most {
-		text := fmt.Sprintf("Request must be smaller than %d bytes", most)
-		if operation != "" {
-			text += " for the " + operation + " operation"
-		}
-		return StatusErrorf(http.StatusRequestEntityTooLarge, "RequestEntityTooLargeException", "%s", text)
-	}
-	in.body = b
-	in.Body = bytes.NewReader(b)
-	in.ContentLength = int64(len(b))
-	return nil
 }
 
 // call authenticates, decodes, checks and calls the handler.

@@ -3,6 +3,8 @@ package service
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"io"
 	"net/http"
 	"sync"
@@ -15,22 +17,18 @@ import (
 	"github.com/foregate/foregate/internal/sigv4"
 )
 
-// Authenticate is what awsapi.Server asks who sent a request, and for which region.
-type Authenticate = func(ctx context.Context, r *message.Request, service *awsapi.Service) (awsapi.Caller, string, *awsapi.Error)
-
 // maxBuffered bounds a body that is read here to check its hash.
 const maxBuffered = 64 << 20
 
-// NewAuthenticator returns an Authenticate that verifies Signature Version 4, in the header or the query, for the service's
+// NewAuthenticator returns an Authenticator that verifies Signature Version 4, in the header or the query, for the service's
 // signing name, with AWS's order of checks and the service's own error codes (facts: sigv4-iam 2). The region is that of
 // the signature, defaultRegion where it has none.
 //
 // Whoever has a valid key may call every operation: no policy is asked on the control plane. Keys of users are as good
 // here as the root key; policies count where requests are served (APIs, buckets, function URLs). directory
 // returns the identities of the moment.
-func NewAuthenticator(directory func() iam.Directory, account, defaultRegion string, now func() time.Time) Authenticate {
-	a := &authenticator{directory: directory, account: account, region: defaultRegion, now: now, verifiers: map[verifierKey]*sigv4.Verifier{}}
-	return a.authenticate
+func NewAuthenticator(directory func() iam.Directory, account, defaultRegion string, now func() time.Time) *Authenticator {
+	return &Authenticator{directory: directory, account: account, region: defaultRegion, now: now, verifiers: map[verifierKey]*sigv4.Verifier{}}
 }
 
 type verifierKey struct {
@@ -38,7 +36,8 @@ type verifierKey struct {
 	dialect sigv4.Dialect
 }
 
-type authenticator struct {
+// Authenticator tells awsapi.Server who sent a request: its methods are the Server's fields of the same names.
+type Authenticator struct {
 	directory       func() iam.Directory
 	account, region string
 	now             func() time.Time
@@ -59,7 +58,7 @@ func dialect(s *awsapi.Service) sigv4.Dialect {
 	return sigv4.JSON
 }
 
-func (a *authenticator) verifier(s *awsapi.Service) *sigv4.Verifier {
+func (a *Authenticator) verifier(s *awsapi.Service) *sigv4.Verifier {
 	key := verifierKey{s.SigningName, dialect(s)}
 	a.mu.RLock()
 	v := a.verifiers[key]
@@ -77,7 +76,7 @@ func (a *authenticator) verifier(s *awsapi.Service) *sigv4.Verifier {
 	return v
 }
 
-func (a *authenticator) lookup(accessKeyID string) (sigv4.Key, bool) {
+func (a *Authenticator) lookup(accessKeyID string) (sigv4.Key, bool) {
 	id, ok := a.identity(accessKeyID)
 	if !ok {
 		return sigv4.Key{}, false
@@ -85,7 +84,7 @@ func (a *authenticator) lookup(accessKeyID string) (sigv4.Key, bool) {
 	return sigv4.Key{Secret: id.Secret, SessionToken: id.SessionToken, Expires: id.Expires}, true
 }
 
-func (a *authenticator) identity(accessKeyID string) (*iam.Identity, bool) {
+func (a *Authenticator) identity(accessKeyID string) (*iam.Identity, bool) {
 	d := a.directory()
 	if d == nil {
 		return nil, false
@@ -93,19 +92,28 @@ func (a *authenticator) identity(accessKeyID string) (*iam.Identity, bool) {
 	return d.Lookup(accessKeyID)
 }
 
-func (a *authenticator) authenticate(_ context.Context, r *message.Request, s *awsapi.Service) (awsapi.Caller, string, *awsapi.Error) {
+// Admit refuses a request by what its head says of its sender: no signature, a date or a scope that does not fit, a key that
+// nobody has. A body is read for none of them.
+func (a *Authenticator) Admit(r *message.Request, s *awsapi.Service) *awsapi.Error {
+	if e := a.verifier(s).Precheck(sigv4.Input{Request: r}); e != nil {
+		return refusal(e, s)
+	}
+	return nil
+}
+
+// Authenticate returns who sent a request, and the region for which it was signed.
+func (a *Authenticator) Authenticate(_ context.Context, r *message.Request, s *awsapi.Service) (awsapi.Caller, string, *awsapi.Error) {
 	in := sigv4.Input{Request: r}
-	buffered, failed := a.payload(r, s, &in)
-	if failed != nil {
+	if failed := a.payload(r, s, &in); failed != nil {
 		return awsapi.Caller{}, "", failed
 	}
 	result, e := a.verifier(s).Verify(in)
 	if e != nil {
 		return awsapi.Caller{}, "", refusal(e, s)
 	}
-	if s.Name == "s3" && buffered != nil && len(result.PayloadHash) == 64 && result.PayloadHash != sigv4.HashPayload(buffered) {
+	if s.Name == "s3" && in.PayloadHash != "" && len(result.PayloadHash) == 64 && result.PayloadHash != in.PayloadHash {
 		return awsapi.Caller{}, "", awsapi.StatusErrorf(http.StatusBadRequest, "XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed.").
-			With("ClientComputedContentSHA256", result.PayloadHash).With("S3ComputedContentSHA256", sigv4.HashPayload(buffered))
+			With("ClientComputedContentSHA256", result.PayloadHash).With("S3ComputedContentSHA256", in.PayloadHash)
 	}
 	id, ok := a.identity(result.AccessKeyID)
 	if !ok {
@@ -124,37 +132,40 @@ func (a *authenticator) authenticate(_ context.Context, r *message.Request, s *a
 	return caller, region, nil
 }
 
-// payload fills the hash of the body into in, and returns the body when it is in memory. S3's hash comes with the request, and
-// a body that S3 takes as a stream is left alone: who reads it checks it. Other services' bodies were read by awsapi, but
-// for the few operations that take a stream: those are read here.
-func (a *authenticator) payload(r *message.Request, s *awsapi.Service, in *sigv4.Input) ([]byte, *awsapi.Error) {
+// payload fills the hash of the body into in where the body is in memory. S3's hash comes with the request, and a body that S3
+// takes as a stream is left alone: who reads it checks it. Other services' bodies were read by awsapi, but for the few
+// operations that take a stream: those are read here, once their sender is known.
+func (a *Authenticator) payload(r *message.Request, s *awsapi.Service, in *sigv4.Input) *awsapi.Error {
 	if r.Body == nil {
-		return nil, nil
+		return nil
 	}
 	if b, ok := r.Body.(*bytes.Reader); ok {
-		body := make([]byte, b.Len())
-		if _, err := io.ReadFull(b, body); err != nil {
-			return nil, awsapi.Internal(err)
+		h := sha256.New()
+		if _, err := b.WriteTo(h); err != nil {
+			return awsapi.Internal(err)
 		}
 		if _, err := b.Seek(0, io.SeekStart); err != nil {
-			return nil, awsapi.Internal(err)
+			return awsapi.Internal(err)
 		}
-		in.PayloadHash = sigv4.HashPayload(body)
-		return body, nil
+		in.PayloadHash = hex.EncodeToString(h.Sum(nil))
+		return nil
 	}
 	if s.Name == "s3" {
-		return nil, nil
+		return nil
+	}
+	if failed := a.Admit(r, s); failed != nil {
+		return failed
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxBuffered+1))
 	switch {
 	case err != nil:
-		return nil, &awsapi.Error{Code: "RequestTimeout", Status: http.StatusBadRequest, Message: "The request body could not be read.", Err: err}
+		return &awsapi.Error{Code: "RequestTimeout", Status: http.StatusBadRequest, Message: "The request body could not be read.", Err: err}
 	case len(body) > maxBuffered:
-		return nil, awsapi.StatusErrorf(http.StatusRequestEntityTooLarge, "RequestEntityTooLargeException", "Request must be smaller than %d bytes", maxBuffered)
+		return awsapi.StatusErrorf(http.StatusRequestEntityTooLarge, "RequestEntityTooLargeException", "Request must be smaller than %d bytes", maxBuffered)
 	}
 	r.Body = bytes.NewReader(body)
 	in.PayloadHash = sigv4.HashPayload(body)
-	return body, nil
+	return nil
 }
 
 // fixes says what people do about a refused signature; AWS's text leaves it out.

@@ -51,7 +51,7 @@ func TestAuthenticate(t *testing.T) {
 	root, user := sigv4.Credentials{AccessKeyID: "test", Secret: "test"}, sigv4.Credentials{AccessKeyID: "AKIAUSER", Secret: "user"}
 	wrong, unknown := sigv4.Credentials{AccessKeyID: "test", Secret: "wrong"}, sigv4.Credentials{AccessKeyID: "AKIANOBODY", Secret: "x"}
 	ended := sigv4.Credentials{AccessKeyID: "ASIAENDED", Secret: "ended", SessionToken: "token"}
-	auth := NewAuthenticator(func() iam.Directory { return testDirectory }, "123456789012", "us-east-1", testTime)
+	auth := NewAuthenticator(func() iam.Directory { return testDirectory }, "123456789012", "us-east-1", testTime).Authenticate
 	for _, c := range []struct {
 		name string
 		svc  *awsapi.Service
@@ -102,7 +102,7 @@ func TestAuthenticate(t *testing.T) {
 
 // What a handler reads after the authenticator is the whole body.
 func TestAuthenticateLeavesTheBody(t *testing.T) {
-	auth := NewAuthenticator(func() iam.Directory { return testDirectory }, "123456789012", "us-east-1", testTime)
+	auth := NewAuthenticator(func() iam.Directory { return testDirectory }, "123456789012", "us-east-1", testTime).Authenticate
 	r := signed(t, sts.Service, "us-east-1", sigv4.Credentials{AccessKeyID: "test", Secret: "test"}, "Action=GetCallerIdentity")
 	if _, _, err := auth(context.Background(), r, sts.Service); err != nil {
 		t.Fatal(err)
@@ -115,7 +115,7 @@ func TestAuthenticateLeavesTheBody(t *testing.T) {
 
 // A refusal shows neither the secret nor a token.
 func TestRefusalsHoldNoSecret(t *testing.T) {
-	auth := NewAuthenticator(func() iam.Directory { return testDirectory }, "123456789012", "us-east-1", testTime)
+	auth := NewAuthenticator(func() iam.Directory { return testDirectory }, "123456789012", "us-east-1", testTime).Authenticate
 	for _, svc := range []*awsapi.Service{sts.Service, s3.Service, acm.Service} {
 		r := signed(t, svc, "us-east-1", sigv4.Credentials{AccessKeyID: "ASIAENDED", Secret: "not-it", SessionToken: "a-long-session-token-of-a-client"}, "x")
 		_, _, err := auth(context.Background(), r, svc)

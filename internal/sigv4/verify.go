@@ -69,37 +69,62 @@ func (v *Verifier) scope(in *Input) scope {
 	return s
 }
 
+// examined is a request of which all is right but the signature, which is not computed yet.
+type examined struct {
+	c       claim
+	want    scope
+	date    time.Time
+	basic   string
+	cred    credential
+	payload string
+	key     Key
+}
+
+// examine checks all that can be checked without the body.
+func (v *Verifier) examine(in *Input) (x examined, err *Error) {
+	if x.c, err = v.claim(in.Request); err != nil {
+		return x, err
+	}
+	x.want = v.scope(in)
+	if x.date, x.basic, err = v.checkTime(&x.c, x.want); err != nil {
+		return x, err
+	}
+	if v.asymmetric(&x.c) {
+		x.cred, err = v.checkAsymmetricForm(in, &x.c, x.want, x.basic)
+	} else {
+		x.cred, err = v.checkForm(&x.c, x.want, x.basic)
+	}
+	if err != nil {
+		return x, err
+	}
+	if x.payload, err = v.payload(in, &x.c, x.want); err != nil {
+		return x, err
+	}
+	var known bool
+	if x.key, known = v.opt.Lookup(x.cred.key); !known || x.key.SessionToken != "" && x.c.token == "" {
+		return x, v.fail(UnknownKey, &x.c, x.want, unknownKeyText)
+	}
+	return x, nil
+}
+
+// Precheck makes the checks of Verify that need no body: the parts of the signature, its date and scope, and that its key is
+// known. Whoever passes may still have the wrong secret; whoever does not need not be read any further. Input.PayloadHash
+// does not count.
+func (v *Verifier) Precheck(in Input) *Error {
+	_, err := v.examine(&in)
+	return err
+}
+
 // Verify checks the signature of a request, in the order and with the texts of AWS (facts: sigv4-iam 2).
 func (v *Verifier) Verify(in Input) (Result, *Error) {
-	c, err := v.claim(in.Request)
+	x, err := v.examine(&in)
 	if err != nil {
 		return Result{}, err
 	}
-	want := v.scope(&in)
-	date, basic, err := v.checkTime(&c, want)
-	if err != nil {
-		return Result{}, err
-	}
-	var cred credential
-	if v.asymmetric(&c) {
-		cred, err = v.checkAsymmetricForm(&in, &c, want, basic)
-	} else {
-		cred, err = v.checkForm(&c, want, basic)
-	}
-	if err != nil {
-		return Result{}, err
-	}
-	payload, err := v.payload(&in, &c, want)
-	if err != nil {
-		return Result{}, err
-	}
-	key, known := v.opt.Lookup(cred.key)
-	if !known || key.SessionToken != "" && c.token == "" {
-		return Result{}, v.fail(UnknownKey, &c, want, unknownKeyText)
-	}
-	q := subjectOf(in.Request, c.signed, payload)
+	c, want, cred, key := x.c, x.want, x.cred, x.key
+	q := subjectOf(in.Request, c.signed, x.payload)
 	q.presigned, q.s3 = c.presigned, usesS3Rules(want.service)
-	q.date, q.scope = basic, cred.scope(c.credential)
+	q.date, q.scope = x.basic, cred.scope(c.credential)
 	var k *signingKey
 	if v.asymmetric(&c) {
 		err = v.checkAsymmetric(&in, &q, cred, key.Secret, &c)
@@ -118,8 +143,8 @@ func (v *Verifier) Verify(in Input) (Result, *Error) {
 		e.Expires, e.Now = key.Expires, now
 		return Result{}, e
 	}
-	return Result{AccessKeyID: cred.key, Date: date, Region: cred.region, Service: cred.service, SignedHeaders: c.signed,
-		SessionToken: c.token, PayloadHash: payload, Presigned: c.presigned, Host: q.host,
+	return Result{AccessKeyID: cred.key, Date: x.date, Region: cred.region, Service: cred.service, SignedHeaders: c.signed,
+		SessionToken: c.token, PayloadHash: x.payload, Presigned: c.presigned, Host: q.host,
 		seed: seed{k, q.date, q.scope, c.signature}}, nil
 }
 

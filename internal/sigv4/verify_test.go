@@ -80,6 +80,9 @@ func TestTexts(t *testing.T) {
 			for mark, header := range map[string]string{"BEARERX": bearerHash, "APIKEY": apiKeyHash, "BASIC": basicHash, "ALG": algHash} {
 				want = strings.ReplaceAll(want, mark, header)
 			}
+			if early := apiVerifier(ExecuteAPI).Precheck(Input{Request: r}); early == nil || early.Type != e.Type || early.Message != e.Message {
+				t.Errorf("without the body: %v", early)
+			}
 			if e.Type != c.typ || e.Status != 403 || e.Message != want {
 				t.Errorf("got %s %d\n%q\nwant %s\n%q", e.Type, e.Status, e.Message, c.typ, want)
 			}
