@@ -22,6 +22,7 @@ import (
 	"github.com/foregate/foregate/internal/diag"
 	"github.com/foregate/foregate/internal/edge"
 	"github.com/foregate/foregate/internal/edge/cache"
+	"github.com/foregate/foregate/internal/edge/signed"
 	"github.com/foregate/foregate/internal/front"
 	edgefunction "github.com/foregate/foregate/internal/function/cloudfront"
 	"github.com/foregate/foregate/internal/function/lambda"
@@ -190,7 +191,7 @@ func (n *Node) openDataPlane() (err error) {
 	n.accessLogs = n.openAccessLogs()
 	n.env = &compile.Env{
 		Region: n.opts.Region, Account: n.opts.Account, RootKeyID: n.opts.Root.id, RootSecret: n.opts.Root.secret,
-		Now: time.Now, Functions: n.functions, Origins: n.origins,
+		Now: time.Now, Functions: n.functions, Origins: n.origins, Signatures: new(signed.Verified),
 		Sessions: iam.NewSessions(time.Now), Objects: n.objects.of, Cache: n.cache,
 		Places: n.places, NoHTTP3: n.opts.NoHTTP3, EdgeLogs: n.accessLogs,
 		KeepsBucket:   func(name string) bool { return n.opts.Buckets[name] != "" },

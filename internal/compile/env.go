@@ -7,6 +7,7 @@ import (
 	"github.com/foregate/foregate/internal/bucket"
 	"github.com/foregate/foregate/internal/edge"
 	"github.com/foregate/foregate/internal/edge/cache"
+	"github.com/foregate/foregate/internal/edge/signed"
 	"github.com/foregate/foregate/internal/front"
 	"github.com/foregate/foregate/internal/function/cloudfront"
 	"github.com/foregate/foregate/internal/function/lambda"
@@ -38,6 +39,8 @@ type Env struct {
 	BucketAPI message.Handler
 	// Cache is the cache of all distributions.
 	Cache *cache.Cache
+	// Signatures remembers valid signatures of URLs and cookies; nil remembers none.
+	Signatures *signed.Verified
 	// Places knows where viewers are; nil when the operator has named no database.
 	Places *geo.Locator
 	// Node is what the edge calls itself.

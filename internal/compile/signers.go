@@ -33,7 +33,7 @@ func (d *distributionCompiler) signers(rec *store.Record, out *edge.Behavior, b 
 			}
 		}
 	}
-	out.Signers = signed.NewKeys(keys)
+	out.Signers = signed.NewKeys(keys, d.env.Signatures)
 }
 
 func (d *distributionCompiler) keysOf(g *resource.KeyGroup, keys map[string]crypto.PublicKey) {

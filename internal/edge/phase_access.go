@@ -74,7 +74,7 @@ func (x *exchange) checkSignature() (next phase, reason Reason, ok bool) {
 		return errorPage, signedReasons[res.Problem], false
 	}
 	if res.Source == signed.InURL {
-		x.req.Query = signed.Strip(x.req.Query)
+		x.req.Query = res.Query
 		x.req.HasQuery = x.req.Query != ""
 	}
 	x.req.Header = signed.StripCookies(x.req.Header)

@@ -219,7 +219,7 @@ func TestRefusals(t *testing.T) {
 		}, 403, "Bad request.", "Error"},
 		{"long URL", func(_ *Plan, r *message.Request) { r.Query = strings.Repeat("a", 8200) }, 414, "414 ERROR", "Error"},
 		{"big head", func(_ *Plan, r *message.Request) { r.Header.Add("X", strings.Repeat("a", 32768)) }, 494, "494 ERROR", "Error"},
-		{"not signed", func(p *Plan, _ *message.Request) { p.Behaviors[0].Signers = signed.NewKeys(nil) }, 403, "<Code>MissingKey</Code>", "Error"},
+		{"not signed", func(p *Plan, _ *message.Request) { p.Behaviors[0].Signers = signed.NewKeys(nil, nil) }, 403, "<Code>MissingKey</Code>", "Error"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p, r := testPlan(f, ttl), get("/x?a=1")

@@ -13,43 +13,65 @@ import (
 // policy counts before its signature is verified.
 func (k *Keys) Check(r *Request) Result {
 	c, from := read(r)
-	res := Result{Source: from, KeyID: c.keyID, Custom: c.policy != "", credentials: c}
-	problem := func(p Problem, detail string) Result {
-		res.Problem, res.Detail = p, detail
+	a := r.address()
+	res := Result{Source: from, KeyID: decoded(from, c.keyID), Custom: c.policy != "", Query: a.query}
+	if res.KeyID == "" {
+		res.Problem = NoKeyID
 		return res
 	}
-	if c.keyID == "" {
-		return problem(NoKeyID, "")
+	key := k.keys[res.KeyID]
+	if key == nil {
+		res.Problem = UnknownKey
+		return res
 	}
-	key := k.keys[c.keyID]
-	switch {
-	case key == nil:
-		return problem(UnknownKey, "")
-	case c.signature == "":
-		return problem(NoSignature, "")
-	case c.policy == "" && c.expires == "":
-		return problem(NoPolicy, "")
+	var name verifiedName
+	remember := k.verified != nil && key.remember
+	if remember {
+		name = nameOf(key, &c, from, a)
+		res.Policy = k.verified.policy(&name)
 	}
-	if err := res.readPolicy(r); err != "" {
-		return problem(BadPolicy, err)
+	if res.Policy == nil {
+		c.decodeAll(from)
+		res.credentials = c
+		if res.Problem = res.verify(key.key, a); res.Problem != OK {
+			return res
+		}
+		if remember {
+			k.verified.add(&name, res.Policy)
+		}
 	}
-	signature, ok := unencode(c.signature)
-	if !ok {
-		return problem(BadSignature, "")
-	}
-	hash := hashOf(c.hash)
-	if hash == 0 {
-		return problem(BadHash, "")
-	}
-	if !verify(key, hash, res.document, signature) {
-		return problem(Mismatch, "")
-	}
-	res.Problem = res.Policy.allows(r)
+	res.Problem = res.Policy.allows(r, a)
 	return res
 }
 
+// verify reads the policy of a request for address a, and tells whether key has signed it.
+func (res *Result) verify(key crypto.PublicKey, a address) Problem {
+	c := &res.credentials
+	switch {
+	case c.signature == "":
+		return NoSignature
+	case c.policy == "" && c.expires == "":
+		return NoPolicy
+	}
+	if res.Detail = res.readPolicy(a); res.Detail != "" {
+		return BadPolicy
+	}
+	signature, ok := unencode(c.signature)
+	if !ok {
+		return BadSignature
+	}
+	hash := hashOf(c.hash)
+	switch {
+	case hash == 0:
+		return BadHash
+	case !verify(key, hash, res.document, signature):
+		return Mismatch
+	}
+	return OK
+}
+
 // readPolicy sets the policy and the text that was signed; it returns what is wrong.
-func (res *Result) readPolicy(r *Request) string {
+func (res *Result) readPolicy(a address) string {
 	c := &res.credentials
 	if res.Custom {
 		text, ok := unencode(c.policy)
@@ -67,8 +89,7 @@ func (res *Result) readPolicy(r *Request) string {
 	if err != nil {
 		return "read Expires: " + err.Error()
 	}
-	resource := r.address().String()
-	res.Policy, res.document = &Policy{Resource: resource, Before: before}, canned(resource, c.expires)
+	res.Policy, res.document = &Policy{Any: true, Before: before}, canned(a.String(), c.expires) // made of this address, it covers it
 	return ""
 }
 
@@ -103,9 +124,9 @@ func verify(key crypto.PublicKey, hash crypto.Hash, document string, signature [
 }
 
 // allows checks the conditions of a policy whose signature is valid.
-func (p *Policy) allows(r *Request) Problem {
+func (p *Policy) allows(r *Request, a address) Problem {
 	switch {
-	case !p.covers(r):
+	case !p.Any && !matches(p.Resource, a) && p.Resource != a.String(): // an address that happens to hold wildcards matches itself
 		return WrongResource
 	case !r.Now.Before(p.Before):
 		return Expired
@@ -115,13 +136,6 @@ func (p *Policy) allows(r *Request) Problem {
 		return WrongAddress
 	}
 	return OK
-}
-
-// covers tells whether the policy is about the address of a request. The policy that CloudFront makes itself has that address
-// as its Resource, and an address that happens to hold wildcards still matches itself.
-func (p *Policy) covers(r *Request) bool {
-	a := r.address()
-	return p.Any || p.Resource == a.String() || matches(p.Resource, a)
 }
 
 // address is the URL that the viewer asked for, without the signature.

@@ -8,7 +8,7 @@ import (
 	"github.com/foregate/foregate/internal/message"
 )
 
-// credentials are the values of a signature, decoded from the query string where they came from there.
+// credentials are the values of a signature.
 type credentials struct {
 	keyID, signature, policy, expires, hash string
 }
@@ -42,7 +42,8 @@ func isCookie(name string) bool {
 	return ok && isParameter(rest)
 }
 
-// read finds the signature of a request: that of the URL, if the URL has any part of one, else that of the cookies.
+// read finds the signature of a request: that of the URL, if the URL has any part of one, else that of the cookies. The values
+// are as they came.
 func read(r *Request) (c credentials, from Source) {
 	for rest := r.Query; rest != ""; {
 		var param string
@@ -51,7 +52,7 @@ func read(r *Request) (c credentials, from Source) {
 		if f := c.field(name); f != nil {
 			from = InURL
 			if *f == "" {
-				*f = decoded(value)
+				*f = value
 			}
 		}
 	}
@@ -80,9 +81,10 @@ func read(r *Request) (c credentials, from Source) {
 	return c, from
 }
 
-// decoded undoes percent-encoding, which clients often put on the tilde of a signature. A value that is not encoded well stays.
-func decoded(value string) string {
-	if strings.IndexByte(value, '%') < 0 {
+// decoded undoes percent-encoding in a URL, which clients often put on the tilde of a signature. A value that is not encoded well
+// stays.
+func decoded(from Source, value string) string {
+	if from != InURL || strings.IndexByte(value, '%') < 0 {
 		return value
 	}
 	if plain, err := url.PathUnescape(value); err == nil {
@@ -91,27 +93,47 @@ func decoded(value string) string {
 	return value
 }
 
+func (c *credentials) decodeAll(from Source) {
+	for _, f := range [...]*string{&c.keyID, &c.signature, &c.policy, &c.expires, &c.hash} {
+		*f = decoded(from, *f)
+	}
+}
+
 // Strip returns a query string without the parameters of a signature: they are neither in the cache key nor sent to the origin.
-// It does not allocate when there are none.
+// It does not allocate when what stays is in one piece, as it is when the signature came last.
 func Strip(query string) string {
 	if !has(query) {
 		return query
 	}
-	kept := make([]byte, 0, len(query))
-	first := true
-	for {
-		param, rest, more := strings.Cut(query, "&")
-		if name, _, _ := strings.Cut(param, "="); !isParameter(name) {
-			if !first {
-				kept = append(kept, '&')
+	start, end := -1, -1 // of the first piece
+	var kept []byte      // of several
+	for i := 0; i <= len(query); {
+		n := strings.IndexByte(query[i:], '&')
+		if n < 0 {
+			n = len(query) - i
+		}
+		name, _, _ := strings.Cut(query[i:i+n], "=")
+		switch {
+		case isParameter(name):
+		case start < 0:
+			start, end = i, i+n
+		case kept == nil && end == i-1:
+			end = i + n
+		default:
+			if kept == nil {
+				kept = append(make([]byte, 0, len(query)), query[start:end]...)
 			}
-			kept, first = append(kept, param...), false
+			kept = append(append(kept, '&'), query[i:i+n]...)
 		}
-		if !more {
-			return string(kept)
-		}
-		query = rest
+		i += n + 1
 	}
+	switch {
+	case kept != nil:
+		return string(kept)
+	case start < 0:
+		return ""
+	}
+	return query[start:end]
 }
 
 func has(query string) bool {

@@ -32,7 +32,7 @@ func (k *Keys) mismatch(res Result, r *Request, hosts []string) (because, fixes 
 	if hash == other {
 		other = crypto.SHA1
 	}
-	key := k.keys[c.keyID]
+	key := k.keys[c.keyID].key
 	fits := func(key crypto.PublicKey, hash crypto.Hash, document string) bool {
 		return verify(key, hash, document, signature)
 	}
@@ -43,7 +43,7 @@ func (k *Keys) mismatch(res Result, r *Request, hosts []string) (because, fixes 
 		return []string{"the signature was made with SHA-1, and the request names SHA256"}, []string{"leave Hash-Algorithm out, or sign with SHA-256"}
 	}
 	for _, id := range k.ids {
-		if id != c.keyID && (fits(k.keys[id], hash, res.document) || fits(k.keys[id], other, res.document)) {
+		if id != c.keyID && (fits(k.keys[id].key, hash, res.document) || fits(k.keys[id].key, other, res.document)) {
 			return []string{"the signature was made with the private key of " + id + ", and Key-Pair-Id names " + c.keyID}, []string{"set Key-Pair-Id to " + id}
 		}
 	}

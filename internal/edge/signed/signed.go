@@ -13,6 +13,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -27,13 +28,29 @@ import (
 
 // Keys are the public keys by which a behavior trusts signatures. They are immutable.
 type Keys struct {
-	keys map[string]crypto.PublicKey
-	ids  []string
+	keys     map[string]*trusted
+	ids      []string
+	verified *Verified
+}
+
+// trusted is a key with its fingerprint.
+type trusted struct {
+	key         crypto.PublicKey
+	fingerprint [sha256.Size]byte
+	// remember is false for a key that has none: what it verifies is not remembered.
+	remember bool
 }
 
 // NewKeys makes Keys of public keys by their ids (K…). They are *rsa.PublicKey and *ecdsa.PublicKey, as ParseKey returns them.
-func NewKeys(keys map[string]crypto.PublicKey) *Keys {
-	return &Keys{keys: maps.Clone(keys), ids: slices.Sorted(maps.Keys(keys))}
+// verified, which may be nil, remembers valid signatures; Keys of all distributions may share it.
+func NewKeys(keys map[string]crypto.PublicKey, verified *Verified) *Keys {
+	out := &Keys{keys: map[string]*trusted{}, ids: slices.Sorted(maps.Keys(keys)), verified: verified}
+	for id, key := range keys {
+		t := &trusted{key: key}
+		t.fingerprint, t.remember = fingerprint(key)
+		out.keys[id] = t
+	}
+	return out
 }
 
 // IDs are the ids of the keys, sorted.
@@ -162,8 +179,10 @@ type Result struct {
 	Custom bool
 	// Detail says more about the problem, in words; "" where the problem says all.
 	Detail string
-	// Policy is the policy, once it could be read.
+	// Policy is the policy, once it could be read. It is shared and must not be changed.
 	Policy *Policy
+	// Query is the request's query string without the parameters of a signature.
+	Query string
 
 	credentials credentials
 	document    string // what was signed

@@ -31,7 +31,7 @@ var pairs = sync.OnceValue(func() (p struct {
 	p.rsa, _ = rsa.GenerateKey(rand.Reader, 2048)
 	p.other, _ = rsa.GenerateKey(rand.Reader, 2048)
 	p.ec, _ = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	p.keys = NewKeys(map[string]crypto.PublicKey{"KRSA": &p.rsa.PublicKey, "KOTHER": &p.other.PublicKey, "KEC": &p.ec.PublicKey})
+	p.keys = NewKeys(map[string]crypto.PublicKey{"KRSA": &p.rsa.PublicKey, "KOTHER": &p.other.PublicKey, "KEC": &p.ec.PublicKey}, nil)
 	return p
 })
 
