@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/foregate/foregate/internal/arn"
 	"github.com/foregate/foregate/internal/awsapi/cloudfront"
 	"github.com/foregate/foregate/internal/diag"
 	"github.com/foregate/foregate/internal/resource"
@@ -208,13 +207,13 @@ func (s *Service) checkFunctions(r store.Reader, b behavior) error {
 			path := indexed(b.path+".LambdaFunctionAssociations.Items", i)
 			event := deref(a.EventType)
 			if !slices.Contains([]string{"viewer-request", "origin-request", "origin-response", "viewer-response"}, event) || seen[event] {
-				return lambdaAssociation(path+".EventType", fmt.Sprintf("%q is no event, or has two functions", event))
+				return lambdaAssociation(path+".EventType", noLambdaAssociation, fmt.Sprintf("%q is no event, or has two functions", event))
 			}
 			seen[event] = true
 			if deref(a.IncludeBody) && !strings.HasSuffix(event, "-request") {
-				return lambdaAssociation(path+".IncludeBody", "IncludeBody is for viewer-request and origin-request")
+				return lambdaAssociation(path+".IncludeBody", noLambdaAssociation, "IncludeBody is for viewer-request and origin-request")
 			}
-			if err := checkLambdaARN(r, deref(a.LambdaFunctionARN), path+".LambdaFunctionARN"); err != nil {
+			if err := s.checkLambda(r, deref(a.LambdaFunctionARN), path+".LambdaFunctionARN"); err != nil {
 				return err
 			}
 			viewer[event] = "lambda"
@@ -242,32 +241,7 @@ func (s *Service) checkFunctions(r store.Reader, b behavior) error {
 	return nil
 }
 
-func lambdaAssociation(path, because string, fixes ...string) error {
-	return refuse(cloudfront.ErrCodeInvalidLambdaFunctionAssociation, path, "The specified Lambda@Edge function association is invalid.", diag.Finding{
-		Doc: docEdgeFunctions, Because: []string{because}, Fixes: fixes}) // text: BC's documentation of the error
-}
-
 func functionAssociation(path, because string) error {
 	return refuse(cloudfront.ErrCodeInvalidFunctionAssociation, path, "A CloudFront function association is invalid.", diag.Finding{
 		Doc: docEdgeFunctions, Because: []string{because}})
-}
-
-// checkLambdaARN: a numbered version, in us-east-1 (facts: edge-functions B).
-func checkLambdaARN(r store.Reader, text, path string) error {
-	a, err := arn.Parse(text)
-	parts := strings.Split(a.Resource, ":")
-	if err != nil || a.Service != "lambda" || len(parts) < 2 || parts[0] != "function" {
-		return lambdaAssociation(path, fmt.Sprintf("%q is no ARN of a Lambda function", text))
-	}
-	if a.Region != "us-east-1" {
-		return lambdaAssociation(path, fmt.Sprintf("the function must be in us-east-1, it is in %s", a.Region), "deploy the function in us-east-1")
-	}
-	if len(parts) != 3 || strings.Trim(parts[2], "0123456789") != "" {
-		return lambdaAssociation(path, fmt.Sprintf("the function ARN must name a numbered version: %q does not", text),
-			"make an AWS::Lambda::Version and refer to it: its Ref is the ARN with the version")
-	}
-	if !resource.LambdaExists(r, text) {
-		return lambdaAssociation(path, fmt.Sprintf("there is no function %s", text))
-	}
-	return nil
 }
