@@ -88,6 +88,8 @@ const (
 	FetchTimeout
 	// FetchClosed is a connection that the origin closed before or while it answered.
 	FetchClosed
+	// FetchTooLarge is an answer with a body that is too large to be cached, where caching is enabled. The engine finds it.
+	FetchTooLarge
 )
 
 // FetchError is a fetch that got no answer.

@@ -42,10 +42,18 @@ func firstSegment(s string) string {
 	return s
 }
 
-// find returns the first behavior that matches a path, which has passed NormalisePath.
-func (p *Plan) find(path string) int {
+// indexOf returns the index of a plan, nil when it has none.
+func (s *Service) indexOf(p *Plan) *behaviorIndex {
+	if len(p.Behaviors) < worthIndexing {
+		return nil
+	}
+	return s.indexes[p]
+}
+
+// find returns the first behavior of p that matches a path, which has passed NormalisePath; index is p's, or nil.
+func (p *Plan) find(path string, index *behaviorIndex) int {
 	last := len(p.Behaviors) - 1
-	if p.index == nil {
+	if index == nil {
 		for i := range p.Behaviors {
 			if i == last || p.Behaviors[i].Pattern.Match(path) {
 				return i
@@ -53,9 +61,9 @@ func (p *Plan) find(path string) int {
 		}
 		return -1
 	}
-	candidates, ok := p.index.named[firstSegment(strings.TrimPrefix(path, "/"))]
+	candidates, ok := index.named[firstSegment(strings.TrimPrefix(path, "/"))]
 	if !ok {
-		candidates = p.index.other
+		candidates = index.other
 	}
 	for _, i := range candidates {
 		if p.Behaviors[i].Pattern.Match(path) {

@@ -28,8 +28,8 @@ func FuzzBehaviorIndex(f *testing.F) {
 			b = append(b, Behavior{Pattern: compilePattern("/never/here")})
 		}
 		b = append(b, Behavior{Pattern: DefaultPattern()})
-		indexed, plain := Plan{Behaviors: b, index: newBehaviorIndex(b)}, Plan{Behaviors: b}
-		if got, want := indexed.find(path), plain.find(path); got != want {
+		p := Plan{Behaviors: b}
+		if got, want := p.find(path, newBehaviorIndex(b)), p.find(path, nil); got != want {
 			t.Errorf("%q of %q: behavior %d, want %d", path, patterns, got, want)
 		}
 	})

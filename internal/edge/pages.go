@@ -80,7 +80,7 @@ func sentenceOf(r Reason) string {
 		return sentenceDNS
 	case ReasonOriginConnect, ReasonOriginTLS:
 		return sentenceConnect
-	case ReasonOriginClosed, ReasonOriginTimeout, ReasonOriginInvalid:
+	case ReasonOriginClosed, ReasonOriginTimeout, ReasonOriginInvalid, ReasonOriginTooLarge:
 		return sentenceClosed
 	case ReasonFunctionFailed:
 		return sentenceLambdaInvalid

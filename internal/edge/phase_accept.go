@@ -82,7 +82,7 @@ func (x *exchange) refuse(status int, r Reason, c Cause, source string) (phase, 
 // matchBehavior picks the first behavior whose pattern matches the normalised path (facts: cloudfront-dataplane 2).
 func (x *exchange) matchBehavior() (phase, Reason) {
 	path := NormalisePath(x.req.Path)
-	i := x.plan.find(path)
+	i := x.plan.find(path, x.svc.indexOf(x.plan))
 	if i < 0 {
 		return x.refuse(500, ReasonInternal, "no-behavior", x.plan.SourcePath)
 	}

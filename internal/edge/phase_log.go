@@ -88,7 +88,8 @@ func (x *exchange) resultTypes() (result, detailed string) {
 var detailedTypes = map[Cause]string{
 	CauseOriginDNS: "OriginDnsError", CauseOriginConnect: "OriginConnectError", CauseOriginTLS: "OriginConnectError",
 	CauseOriginTimeout: "OriginCommError", CauseOriginClosed: "OriginCommError", CauseOriginInvalid: "OriginInvalidResponseError",
-	CauseMethod: "InvalidRequestMethod", CauseGETBody: "InvalidRequest", CauseCountry: "ClientGeoBlocked",
+	CauseOriginTooLarge: "OriginError",
+	CauseMethod:         "InvalidRequestMethod", CauseGETBody: "InvalidRequest", CauseCountry: "ClientGeoBlocked",
 }
 
 // requestSize counts a request as HTTP/1.1 writes it.

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/foregate/foregate/internal/edge/cache"
 	"github.com/foregate/foregate/internal/message"
 	"github.com/foregate/foregate/internal/trace"
 )
@@ -227,6 +228,14 @@ func (x *exchange) traceSent() {
 	x.hop.Sent = sent
 }
 
+// maxCacheable is the largest body that CloudFront fetches where caching is enabled; a range counts with its own length. When
+// Content-Length tells of a larger one, it closes the connection and answers with an error (DG-rangegets, DG-cloudfront-limits;
+// that a GB is 2^30 bytes, the example there shows; that the error is 502 is our reading). What turns out to be larger on the
+// way is passed on and not stored.
+const maxCacheable = cache.MaxBody
+
+var errTooLarge = errors.New("the body is larger than 50 GB, and caching is enabled")
+
 // fetch sends the request. A failure, or an answer that a group's criteria name, goes to the second origin (facts:
 // cloudfront-dataplane 8).
 func (x *exchange) fetch() (phase, Reason) {
@@ -240,6 +249,10 @@ func (x *exchange) fetch() (phase, Reason) {
 	}
 	res, err := x.svc.effects.Fetch(ctx, s.request)
 	x.res.timing.fetched(x.svc.effects.Now().Sub(s.started))
+	if err == nil && res != nil && x.keyed && res.Body != nil && res.ContentLength > maxCacheable {
+		res.Body.Close()
+		err = &FetchError{Kind: FetchTooLarge, Err: errTooLarge}
+	}
 	if err != nil || res == nil {
 		return x.fetchFailed(err)
 	}
@@ -351,6 +364,8 @@ func (k FetchErrorKind) answer() (int, Reason, Cause) {
 		return 504, ReasonOriginTimeout, CauseOriginTimeout
 	case FetchClosed:
 		return 502, ReasonOriginClosed, CauseOriginClosed
+	case FetchTooLarge:
+		return 502, ReasonOriginTooLarge, CauseOriginTooLarge
 	}
 	return 502, ReasonOriginInvalid, CauseOriginInvalid
 }

@@ -24,7 +24,6 @@ type Plan struct {
 	DefaultRootObject string
 	// Behaviors are in order of precedence; the default behavior, pattern "*", is the last one.
 	Behaviors []Behavior
-	index     *behaviorIndex // of Behaviors; made by NewService
 	Origins   []Origin
 	Groups    []OriginGroup
 	// ErrorResponses has at most one entry for a status.

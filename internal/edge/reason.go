@@ -65,6 +65,7 @@ const (
 	ReasonOriginTLS
 	ReasonOriginTimeout
 	ReasonOriginInvalid
+	ReasonOriginTooLarge
 	ReasonPassed
 	ReasonCustomPage
 	ReasonCustomPageFailed
@@ -144,6 +145,7 @@ var reasonTexts = [reasonCount]string{
 	ReasonOriginTLS:              "the TLS handshake with the origin failed",
 	ReasonOriginTimeout:          "the origin did not answer in time",
 	ReasonOriginInvalid:          "the origin's answer is not valid HTTP",
+	ReasonOriginTooLarge:         "the origin's body is larger than 50 GB: CloudFront does not fetch it where caching is enabled",
 	ReasonPassed:                 "the answer passes unchanged",
 	ReasonCustomPage:             "a custom error response replaces the error",
 	ReasonCustomPageFailed:       "the page of the custom error response cannot be fetched; its status is delivered",
@@ -207,6 +209,7 @@ const (
 	CauseOriginTimeout      Cause = "origin-timeout"
 	CauseOriginClosed       Cause = "origin-closed"
 	CauseOriginInvalid      Cause = "origin-invalid-response"
+	CauseOriginTooLarge     Cause = "origin-body-too-large"
 	CauseFunctionInvalid    Cause = "function-result-invalid"
 	CauseFunctionFailed     Cause = "function-failed"
 	CauseFunctionThrottle   Cause = "function-throttled"

@@ -20,6 +20,8 @@ type Service struct {
 	via     [message.HTTP3 + 1]string
 	marks   [2][2]*message.Lines
 	headers map[*ResponseHeadersPolicy]*headerProgram
+	// indexes has the plans that have one: a plan may belong to several Services, so nothing is written to it.
+	indexes map[*Plan]*behaviorIndex
 	pool    *sync.Pool
 }
 
@@ -56,15 +58,15 @@ func NewService(o Options) *Service {
 		o.Node.Region = "eu-central-1" // where FRA's requests go
 	}
 	s := &Service{effects: o.Effects, node: o.Node, hosts: map[string]*Plan{}, table: table(),
-		headers: map[*ResponseHeadersPolicy]*headerProgram{}}
+		headers: map[*ResponseHeadersPolicy]*headerProgram{}, indexes: map[*Plan]*behaviorIndex{}}
 	for p := message.HTTP10; p <= message.HTTP3; p++ {
 		s.via[p] = p.String() + " " + o.Node.Name + " (CloudFront)"
 	}
 	s.marks = s.makeMarks()
 	s.pool = &sync.Pool{New: func() any { return &exchange{extraRoom: make([]message.Field, 0, 24)} }}
 	for _, p := range o.Plans {
-		if p.index == nil {
-			p.index = newBehaviorIndex(p.Behaviors)
+		if x := newBehaviorIndex(p.Behaviors); x != nil {
+			s.indexes[p] = x
 		}
 		for i := range p.Behaviors {
 			if h := p.Behaviors[i].ResponseHeaders; h != nil && s.headers[h] == nil {

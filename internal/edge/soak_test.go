@@ -63,8 +63,7 @@ func TestMixedTraffic(t *testing.T) {
 					}
 					continue
 				case 1:
-					q := *p
-					service.Store(NewService(Options{Plans: []*Plan{&q}, Effects: fx}))
+					service.Store(NewService(Options{Plans: []*Plan{p}, Effects: fx})) // as a plan of which nothing has changed
 					continue
 				}
 				r := get(path)

@@ -180,6 +180,9 @@ func (r refusal) cloudFront() (diag.Finding, bool) {
 	case edge.CauseOriginDNS, edge.CauseOriginConnect, edge.CauseOriginTLS, edge.CauseOriginTimeout, edge.CauseOriginClosed, edge.CauseOriginInvalid:
 		return r.because(diag.OriginUnreachable, "CloudFront got no answer from the origin",
 			"check the origin's domain name, port, protocol policy and certificate", "send the host elsewhere with --origin HOST=URL"), true
+	case edge.CauseOriginTooLarge:
+		return r.because(diag.OriginUnreachable, "CloudFront did not take the origin's answer",
+			"ask for it in ranges of at most 50 GB each", "let a behavior with the cache policy CachingDisabled pass it on"), true
 	case edge.CauseFunctionInvalid, edge.CauseFunctionFailed, edge.CauseFunctionThrottle:
 		kind := "a Lambda@Edge function"
 		if strings.HasPrefix(r.fact.Name, "Function") {

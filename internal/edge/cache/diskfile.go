@@ -291,7 +291,7 @@ func (w *bodyWriter) reserve(total int64) bool {
 
 // Write appends to the body.
 func (w *bodyWriter) Write(p []byte) (int, error) {
-	if !w.reserve(fileSize(w.size + int64(len(p)))) {
+	if size := w.size + int64(len(p)); size > MaxBody || !w.reserve(fileSize(size)) {
 		return 0, errNoRoom
 	}
 	if _, err := w.f.WriteAt(p, w.size); err != nil {

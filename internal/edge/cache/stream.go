@@ -7,6 +7,9 @@ import (
 	"sync"
 )
 
+// MaxBody is the largest body that is stored, whatever room there is (DG-cloudfront-limits: 50 GB).
+const MaxBody = 50 << 30
+
 // window is how far readers of a body that is not kept may be apart.
 const window = 1 << 20
 

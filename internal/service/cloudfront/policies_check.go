@@ -177,7 +177,9 @@ func checkCacheKey(c *cloudfront.CachePolicyConfig, path string) error {
 		}
 	}
 	for i, h := range items(p.HeadersConfig.Headers) {
-		if !cacheable(h) {
+		// Accept-Encoding is a header like others where nothing is normalised (DG-cache-key-understand-cache-policy).
+		plain := strings.EqualFold(h, "Accept-Encoding") && !*p.EnableAcceptEncodingGzip && !deref(p.EnableAcceptEncodingBrotli)
+		if !plain && !cacheable(h) {
 			return invalid(fmt.Sprintf("%s.HeadersConfig.Headers.Items[%d]", path, i), fmt.Sprintf("The parameter Headers contains %s that is not allowed.", h),
 				"CloudFront cannot cache by this header", "forward it with an origin request policy instead")
 		}
