@@ -46,6 +46,9 @@ func (b *body) Read(p []byte) (int, error) {
 	n, err := b.x.in.Read(p)
 	b.left -= uint64(n)
 	b.got += int64(n)
+	if err == io.EOF && b.left == 0 {
+		return n, nil // the stream's end came with the last byte of the frame: frame sees it again
+	}
 	if err != nil {
 		return n, b.fail(within(err))
 	}

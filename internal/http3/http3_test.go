@@ -1,6 +1,7 @@
 package http3
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/tls"
@@ -384,5 +385,43 @@ func TestNoEarlyData(t *testing.T) {
 			t.Errorf("connection %d: 0-RTT %v, resumed %v", i, state.Used0RTT, state.TLS.DidResume)
 		}
 		_ = c.CloseWithError(0, "")
+	}
+}
+
+// The end of a stream may come with the last byte of the body, so that one read has both.
+func TestUploadEndsWithItsLastByte(t *testing.T) {
+	arrived := make(chan struct{})
+	s := serve(t, Options{Handler: message.HandlerFunc(func(_ context.Context, r *message.Request) *message.Response {
+		<-arrived
+		b := make([]byte, 64<<10) // more than is buffered, so that reads go to the stream
+		n, err := r.Body.Read(b)
+		for err == nil {
+			var more int
+			more, err = r.Body.Read(b[n:])
+			n += more
+		}
+		return message.Text(200, "text/plain", fmt.Sprint(n, " ", err))
+	})})
+	c := s.dial(t)
+	for range 10 {
+		st, err := c.OpenStreamSync(t.Context())
+		must(t, err)
+		_, err = st.Write(append(headers(section(":method", "POST", ":scheme", "https", ":authority", "h.example", ":path", "/")), frame(frameData, make([]byte, 5000))...))
+		must(t, err)
+		must(t, st.Close())
+		go func() { arrived <- struct{}{} }()
+		f := &frames{r: bufio.NewReader(st)}
+		for {
+			h, err := f.next()
+			must(t, err)
+			payload, err := f.payload(h, nil)
+			must(t, err)
+			if h.kind == frameData {
+				if string(payload) != "5000 EOF" {
+					t.Fatalf("the handler got %s", payload)
+				}
+				break
+			}
+		}
 	}
 }
