@@ -201,10 +201,12 @@ func (d *distributionCompiler) origin(rec *store.Record, o *cloudfront.Origin, i
 	case o.CustomOriginConfig != nil:
 		customOrigin(&out, o.CustomOriginConfig)
 		if o.CustomOriginConfig.OriginMtlsConfig != nil {
+			out.MutualTLS = true
 			d.unsupported(rec, path+".CustomOriginConfig.OriginMtlsConfig", "no certificate is shown to the origin")
 		}
 	case o.VpcOriginConfig != nil:
 		v := o.VpcOriginConfig
+		out.VPC = true
 		out.ReadTimeout, out.KeepaliveTimeout = seconds(or(v.OriginReadTimeout, 30)), seconds(or(v.OriginKeepaliveTimeout, 5))
 		d.unsupported(rec, path+".VpcOriginConfig", "there are no VPCs here: the domain name is reached as it resolves, on ports 80 and 443, with the viewer's protocol; send it elsewhere with --origin")
 	}

@@ -58,7 +58,7 @@ func (d *distributionCompiler) edgeFunctionsOf(rec *store.Record, out *edge.Beha
 	for i, a := range list.Items {
 		arn := deref(a.FunctionARN)
 		name := arn[strings.LastIndexByte(arn, '/')+1:]
-		assoc := &edge.FunctionAssociation{ARN: arn, Name: name, SourcePath: d.path(rec, fmt.Sprintf("%s.FunctionAssociations[%d]", path, i))}
+		assoc := &edge.FunctionAssociation{ARN: arn, Name: name, Throttle: d.env.EdgeFunctions.Throttle(name), SourcePath: d.path(rec, fmt.Sprintf("%s.FunctionAssociations[%d]", path, i))}
 		if f, ok := d.edgeFunctions[arn]; ok {
 			assoc.Function, assoc.Missing = f.Function, f.Missing
 		} else { // the service has checked it

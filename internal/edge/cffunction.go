@@ -23,10 +23,16 @@ type FunctionLog struct {
 
 // runFunction calls a CloudFront Function; ok is false when the viewer gets an error page instead.
 func (x *exchange) runFunction(f *FunctionAssociation, ev *cloudfront.Event) (out *cloudfront.Outcome, reason Reason, ok bool) {
-	if f.Function == nil {
+	now := x.svc.effects.Now()
+	switch {
+	case f.Throttle.Refuses(now):
+		return nil, x.functionThrottled(f), false
+	case f.Function == nil:
+		f.Throttle.Note(true, now)
 		return nil, x.functionFailed(f, &cloudfront.Error{Message: f.Missing}), false
 	}
-	out = f.Function.Run(ev, x.svc.effects.Now())
+	out = f.Function.Run(ev, now)
+	f.Throttle.Note(out.Err != nil && out.Err.Exceeded, now)
 	if len(out.Logs) > 0 || out.Err != nil {
 		l := &FunctionLog{Function: f.Name, DistributionID: x.plan.ID, RequestID: strings.Clone(x.id), Time: x.now, Lines: out.Logs}
 		if out.Err != nil {
@@ -56,6 +62,15 @@ func (x *exchange) functionFailed(f *FunctionAssociation, err *cloudfront.Error)
 	x.hop.Fact(trace.Refused, "FunctionExecutionError", string(CauseFunctionFailed), f.SourcePath)
 	x.failWith(503, err.Sentence(), xcacheFunctionExecution)
 	return ReasonFunctionFailed
+}
+
+// functionThrottled answers for a function that is not called, for it has exceeded its time again and again.
+func (x *exchange) functionThrottled(f *FunctionAssociation) Reason {
+	x.verdict = "error"
+	x.hop.Fact(trace.FunctionFailed, f.Name, "the function has exceeded its time in each of many calls", f.SourcePath)
+	x.hop.Fact(trace.Refused, "FunctionThrottledError", string(CauseFunctionThrottle), f.SourcePath)
+	x.failWith(503, sentenceFunctionLimit, xcacheFunctionThrottled)
+	return ReasonFunctionThrottled
 }
 
 // functionInvalid is a result that the runtime took and CloudFront does not. Its texts are ours.
@@ -126,7 +141,7 @@ func (x *exchange) viewerRequestFunction(f *FunctionAssociation) (phase, Reason)
 		}
 	}
 	if bad := x.pickOrigin(out.Origin); bad != "" {
-		return deliver, x.functionInvalid(f, bad)
+		return deliver, x.functionFailed(f, &cloudfront.Error{Invalid: true, Origin: true, Message: bad})
 	}
 	returned := visible(shown)
 	if r.HeaderChanged {
@@ -251,32 +266,26 @@ func (x *exchange) pickOrigin(c *cloudfront.OriginChange) string {
 		return ""
 	}
 	p := &pickedOrigin{}
-	find := func(id string, over cloudfront.OriginOverrides) bool {
-		for i := range x.plan.Origins {
-			if x.plan.Origins[i].ID == id {
-				o := x.plan.Origins[i]
-				overrideOrigin(&o, over)
-				p.origins = append(p.origins, &o)
-				return true
-			}
-		}
-		return false
-	}
 	switch {
 	case c.Update != nil:
 		p.update = c.Update
+		if bad := x.badUpdate(p); bad != "" {
+			return bad
+		}
 	case c.Group != nil:
 		for i, id := range c.Group.IDs {
-			if !find(id, c.Group.Overrides[i]) {
-				return "the distribution has no origin " + strconv.Quote(id) + "."
+			if bad := p.find(x.plan, id, c.Group.Overrides[i]); bad != "" {
+				return bad
 			}
 		}
 		p.failoverOn = c.Group.FailoverOn
 		if c.Group.MediaQuality && x.hop != nil {
 			x.hop.Fact(trace.Unsupported, "media-quality-score", "the first origin is asked first, whatever its quality score", "")
 		}
-	case !find(c.Select, c.Overrides):
-		return "the distribution has no origin " + strconv.Quote(c.Select) + "."
+	default:
+		if bad := p.find(x.plan, c.Select, c.Overrides); bad != "" {
+			return bad
+		}
 	}
 	x.picked = p
 	if x.hop != nil {
@@ -290,6 +299,48 @@ type pickedOrigin struct {
 	update     *cloudfront.OriginUpdate
 	origins    []*Origin
 	failoverOn []int
+}
+
+// find adds an origin of the distribution by its id, or says why it cannot be picked.
+func (p *pickedOrigin) find(plan *Plan, id string, over cloudfront.OriginOverrides) string {
+	for i := range plan.Origins {
+		if plan.Origins[i].ID != id {
+			continue
+		}
+		o := plan.Origins[i]
+		if o.MutualTLS {
+			return "the origin " + strconv.Quote(id) + " shows a certificate of its own, so that functions cannot pick it (AWS's manual, origin mutual TLS)."
+		}
+		overrideOrigin(&o, over)
+		p.origins = append(p.origins, &o)
+		return ""
+	}
+	return "the distribution has no origin " + strconv.Quote(id) + "."
+}
+
+// badUpdate says what of an update CloudFront does not take. That a host header does not go with an origin access control,
+// set or inherited, was seen live; the manual has it for custom origins.
+func (x *exchange) badUpdate(p *pickedOrigin) string {
+	base := x.behaviorOrigin(0)
+	if base == nil {
+		return ""
+	}
+	u := p.update
+	switch {
+	case base.VPC:
+		return "a VPC origin cannot be updated."
+	case u.HostHeader != "" && p.updated(base, x.plan.ARN).Access.Kind == AccessControl:
+		return "hostHeader does not go with an origin access control: disable it, or leave hostHeader out."
+	}
+	if u.CustomHeaders == nil {
+		return ""
+	}
+	for _, h := range *u.CustomHeaders {
+		if x.req.Header.Has(h[0]) {
+			return "the request has the header " + h[0] + " already, so that it cannot be a custom header."
+		}
+	}
+	return ""
 }
 
 func (p *pickedOrigin) describe() string {

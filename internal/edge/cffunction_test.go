@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/foregate/foregate/internal/function/cloudfront"
 	"github.com/foregate/foregate/internal/message"
@@ -47,13 +48,18 @@ func TestFunctionFailures(t *testing.T) {
 		{"viewer-request", `event.request.uri = '/a b'; return event.request`, 502, "FunctionValidationError", "request.uri must start with /"},
 		{"viewer-request", `event.request.querystring = 'a#'; return event.request`, 502, "FunctionValidationError", "request.querystring must"},
 		{"viewer-request", `event.request.uri = '/' + 'x'.repeat(8192); return event.request`, 502, "FunctionValidationError", "longer than 8,192"},
-		{"viewer-request", `cf.selectRequestOriginById('none'); return event.request`, 502, "FunctionValidationError", "the distribution has no origin"},
+		{"viewer-request", `cf.selectRequestOriginById('none'); return event.request`, 502, "FunctionValidationError", "The CloudFront function returned an invalid value for origin rewrite."},
+		{"viewer-request", `cf.createRequestOriginGroup({originIds: ['none', 'none'], failoverCriteria: {statusCodes: [500]}}); return event.request`, 502, "FunctionValidationError", "invalid value for origin rewrite."},
+		{"viewer-request", `cf.updateRequestOrigin({hostHeader: 'h.example.com', originAccessControlConfig: {enabled: true, signingBehavior: 'always', signingProtocol: 'sigv4', originType: 'lambda'}}); return event.request`,
+			502, "FunctionValidationError", "invalid value for origin rewrite."},
+		{"viewer-request", `cf.updateRequestOrigin({customHeaders: {'user-agent': 'x'}}); return event.request`, 502, "FunctionValidationError", "invalid value for origin rewrite."},
+		{"viewer-request", `cf.updateRequestOrigin({customHeaders: {'x-amz-a': 'x'}}); return event.request`, 503, "FunctionExecutionError", "invalid or could not run."},
 		{"viewer-request", `return {statusCode: 200, headers: {'x-cache': {value: 'x'}}}`, 502, "FunctionValidationError", "the header X-Cache is not allowed."},
 		{"viewer-response", `event.response.headers.warning = {value: 'x'}; return event.response`, 502, "FunctionValidationError", "the header Warning is read-only."},
 		{"viewer-response", `return event.request`, 502, "FunctionValidationError", "a viewer response function must return a response object."},
 	} {
 		w, s := newWorld(withFunction(t, c.event, c.body))
-		r := get("/x")
+		r := get("/x", "User-Agent", "test")
 		r.Trace = &trace.Trace{}
 		got := ask(s, r)
 		if got.Status != c.status || got.xcache() != c.xcache || !strings.Contains(got.body, c.want) || strings.Contains(got.body, "secret") {
@@ -74,6 +80,45 @@ func TestFunctionFailures(t *testing.T) {
 	if got := ask(s, get("/")); got.Status != 503 || got.xcache() != "FunctionExecutionError" {
 		t.Errorf("code that does not compile: %d %s", got.Status, got.xcache())
 	}
+}
+
+// TestFunctionThrottled: a function that exceeds its time in each of many calls is not called for a while; one that fails, or
+// that comes to an end once, is.
+func TestFunctionThrottled(t *testing.T) {
+	p := withFunction(t, "viewer-request", `if (event.request.uri === '/loop') for (;;); if (event.request.uri === '/throw') throw 1; return event.request`)
+	throttle := (&cloudfront.Cache{}).Throttle("f")
+	p.Behaviors[0].ViewerRequestFunction.Throttle = throttle
+	w, s := newWorld(p)
+	times := func(n int, path, want string) {
+		t.Helper()
+		for i := range n {
+			if got := ask(s, get(path)); got.xcache() != want {
+				t.Fatalf("call %d of %s: %d %s", i, path, got.Status, got.xcache())
+			}
+		}
+	}
+	times(150, "/throw", "FunctionExecutionError")
+	times(99, "/loop", "FunctionExecutionError")
+	times(1, "/", "Miss")
+	times(100, "/loop", "FunctionExecutionError")
+	times(3, "/", "FunctionThrottledError")
+	r := get("/")
+	r.Trace = &trace.Trace{}
+	if got := ask(s, r); got.Status != 503 || !strings.Contains(got.body, "The CloudFront function associated with the CloudFront distribution was throttled.") {
+		t.Errorf("%d %s", got.Status, got.body)
+	}
+	w.now = w.now.Add(10 * time.Second)
+	times(1, "/loop", "FunctionExecutionError")
+	times(1, "/loop", "FunctionThrottledError")
+	w.now = w.now.Add(10 * time.Second)
+	times(3, "/", "Miss")
+	times(1, "/loop", "FunctionExecutionError")
+
+	// Code that does not compile counts as well.
+	a := p.Behaviors[0].ViewerRequestFunction
+	a.Function, a.Missing, a.Throttle = nil, "SyntaxError: x", (&cloudfront.Cache{}).Throttle("f")
+	times(100, "/", "FunctionExecutionError")
+	times(1, "/", "FunctionThrottledError")
 }
 
 func TestFunctionChangesRequest(t *testing.T) {
@@ -166,6 +211,34 @@ func TestFunctionPicksOrigin(t *testing.T) {
 	ask(s, get("/x"))
 	if f := w.last(); f.Origin.Domain != "api.example.org" || f.Request.Host != "h.example.com" || f.SNI != "s.example.com" || f.VerifyNames[0] != "c.example.com" || f.Request.Header.Get("X-Own") != "1" {
 		t.Errorf("%+v %q %v", f.Request, f.SNI, f.VerifyNames)
+	}
+	// An update cannot set a host header for an origin with access control, unless it turns that off.
+	guarded := plan(`cf.updateRequestOrigin({hostHeader: 'h.example.com'})`)
+	guarded.Origins[0].Access = OriginAccess{Kind: AccessControl, OriginType: "lambda"}
+	_, s = newWorld(guarded)
+	if got := ask(s, get("/x")); got.Status != 502 || got.xcache() != "FunctionValidationError" {
+		t.Errorf("%d %s", got.Status, got.xcache())
+	}
+	open := plan(`cf.updateRequestOrigin({hostHeader: 'h.example.com', originAccessControlConfig: {enabled: false}})`)
+	open.Origins[0].Access = OriginAccess{Kind: AccessControl, OriginType: "lambda"}
+	w, s = newWorld(open)
+	if got := ask(s, get("/x")); got.Status != 200 || w.last().Request.Host != "h.example.com" || w.last().Access.Kind != NoAccess {
+		t.Errorf("%d %+v", got.Status, w.last())
+	}
+	for _, special := range []func(*Origin){func(o *Origin) { o.VPC = true }, func(o *Origin) { o.MutualTLS = true }} {
+		update, pick := plan(`cf.updateRequestOrigin({originPath: '/p'})`), plan(`cf.selectRequestOriginById('second')`)
+		special(&update.Origins[0])
+		special(&pick.Origins[1])
+		for i, p := range []*Plan{update, pick} {
+			_, s := newWorld(p)
+			want := 200
+			if p.Origins[i].VPC && i == 0 || p.Origins[i].MutualTLS && i == 1 {
+				want = 502
+			}
+			if got := ask(s, get("/x")); got.Status != want {
+				t.Errorf("special origin %d: %d, want %d", i, got.Status, want)
+			}
+		}
 	}
 	w, s = newWorld(plan(`cf.selectRequestOriginById('second')`))
 	ask(s, get("/x"))

@@ -18,6 +18,7 @@ const (
 	sentenceClosed        = "CloudFront attempted to establish a connection with the origin, but either the attempt failed or the origin closed the connection."
 	sentenceLambdaInvalid = "The Lambda function associated with the CloudFront distribution is invalid or doesn't have the required permissions."
 	sentenceThrottled     = "The Lambda function associated with the CloudFront distribution was throttled"
+	sentenceFunctionLimit = "The CloudFront function associated with the CloudFront distribution was throttled." // text: as Lambda@Edge's
 	sentenceLambdaJSON    = "The Lambda function returned invalid JSON: The JSON output is not parsable."
 	sentenceLambdaBody    = "The Lambda function result failed validation: The body is not a string, is not an object, or exceeds the maximum size."
 	lambdaValidation      = "The Lambda function result failed validation: "
@@ -38,6 +39,7 @@ const (
 	xcacheFunction          = "FunctionGeneratedResponse from cloudfront"
 	xcacheFunctionInvalid   = "FunctionValidationError from cloudfront"
 	xcacheFunctionExecution = "FunctionExecutionError from cloudfront"
+	xcacheFunctionThrottled = "FunctionThrottledError from cloudfront" // live
 )
 
 // errorHTML is CloudFront's page, to the byte (facts: cloudfront-dataplane 9).

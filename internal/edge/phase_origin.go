@@ -77,22 +77,29 @@ func (x *exchange) chooseOrigin() *Origin {
 		}
 		return x.chose(p.origins[x.fetched.attempt])
 	}
-	i := x.behavior.Origin
-	if g := x.behavior.Group; g >= 0 && g < len(x.plan.Groups) && i < 0 {
-		members := x.plan.Groups[g].Members
-		if x.fetched.attempt < len(members) {
-			i = members[x.fetched.attempt]
-		}
-	}
-	if i < 0 || i >= len(x.plan.Origins) {
+	o := x.behaviorOrigin(x.fetched.attempt)
+	if o == nil {
 		return nil
 	}
-	o := &x.plan.Origins[i]
 	// Of a group, only the primary origin is updated.
 	if x.picked != nil && x.fetched.attempt == 0 {
 		o = x.picked.updated(o, x.plan.ARN)
 	}
 	return x.chose(o)
+}
+
+// behaviorOrigin is the behavior's origin, or the one of its group for an attempt; nil for none.
+func (x *exchange) behaviorOrigin(attempt int) *Origin {
+	i := x.behavior.Origin
+	if g := x.behavior.Group; g >= 0 && g < len(x.plan.Groups) && i < 0 {
+		if members := x.plan.Groups[g].Members; attempt < len(members) {
+			i = members[attempt]
+		}
+	}
+	if i < 0 || i >= len(x.plan.Origins) {
+		return nil
+	}
+	return &x.plan.Origins[i]
 }
 
 func (x *exchange) chose(o *Origin) *Origin {

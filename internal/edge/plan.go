@@ -184,6 +184,8 @@ type Origin struct {
 	// to ask TLS for, and the names for which the certificate may be valid. "" and nil leave it to the rules.
 	HostHeader, SNI  string
 	CertificateNames []string
+	// VPC and MutualTLS tell of origins that CloudFront Functions may do less with.
+	VPC, MutualTLS bool
 	// SourcePath is the origin in the source; PathSource its OriginPath.
 	SourcePath, PathSource string
 }
@@ -296,6 +298,8 @@ type FunctionAssociation struct {
 	// Function is nil when the code does not compile; Missing says why then.
 	Function *cloudfront.Function
 	Missing  string
+	// Throttle is the function's, nil for none.
+	Throttle *cloudfront.Throttle
 	// SourcePath is the association in the source.
 	SourcePath string
 }

@@ -108,6 +108,21 @@ type CloudFrontFunction struct {
 	Tags map[string]string
 }
 
+// Uses tells whether a stage of the function is associated with a key value store.
+func (f *CloudFrontFunction) Uses(storeARN string) bool {
+	for _, st := range []*FunctionStage{&f.Development, f.Live} {
+		if st == nil || st.Config.KeyValueStoreAssociations == nil {
+			continue
+		}
+		for _, a := range st.Config.KeyValueStoreAssociations.Items {
+			if a.KeyValueStoreARN != nil && *a.KeyValueStoreARN == storeARN {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // KeyValueStore is stored under its name.
 type KeyValueStore struct {
 	Name, ID, ARN string

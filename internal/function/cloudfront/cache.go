@@ -9,10 +9,29 @@ import (
 const cacheSize = 256
 
 // Cache keeps what Compile made, by content, so that a change of something else does not compile every function again. Its zero
-// value is ready; nil keeps nothing.
+// value is ready; nil keeps nothing. It also keeps the throttles of functions.
 type Cache struct {
-	mu       sync.Mutex
-	programs map[[sha256.Size]byte]*Function
+	mu        sync.Mutex
+	programs  map[[sha256.Size]byte]*Function
+	throttles map[string]*Throttle
+}
+
+// Throttle is the throttle of a function's name.
+func (c *Cache) Throttle(name string) *Throttle {
+	if c == nil {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := c.throttles[name]
+	if t == nil {
+		if c.throttles == nil || len(c.throttles) >= cacheSize {
+			c.throttles = map[string]*Throttle{}
+		}
+		t = &Throttle{}
+		c.throttles[name] = t
+	}
+	return t
 }
 
 // Compile is Compile, but for code that was compiled before.

@@ -352,17 +352,29 @@ func (r *realm) updateRequestOrigin(c goja.FunctionCall) goja.Value {
 		}
 		u.ReadTimeout, u.KeepAlive, u.ConnectTimeout = seconds("readTimeout", 120), seconds("keepAliveTimeout", 120), seconds("connectionTimeout", 10)
 		u.CompletionTimeout = seconds("responseCompletionTimeout", 1<<20)
+		if u.CompletionTimeout > 0 && u.CompletionTimeout < u.ReadTimeout {
+			t.fail("responseCompletionTimeout", "must not be below readTimeout")
+		}
 	}
 	if k, ok := p.inner("customOriginConfig"); ok {
 		u.Custom = &CustomOrigin{Port: k.number("port", 1, 65535), HTTPS: k.one("protocol", "http", "https") == "https", SSLProtocols: k.list("sslProtocols")}
 		if u.Custom.Port == 0 {
 			k.fail("port", "is missing")
 		}
+		if !nullish(k.o.Get("ipAddressType")) {
+			k.one("ipAddressType", "ipv4", "ipv6", "dualstack")
+			if u.DomainName == nil {
+				k.fail("ipAddressType", "can be changed together with domainName only")
+			}
+		}
 		for _, s := range u.Custom.SSLProtocols {
 			if s != "SSLv3" && s != "TLSv1" && s != "TLSv1.1" && s != "TLSv1.2" {
 				k.fail("sslProtocols", "must name SSLv3, TLSv1, TLSv1.1 or TLSv1.2")
 			}
 		}
+	}
+	if !nullish(p.o.Get("mTLSConfig")) {
+		p.one("mTLSConfig", "off")
 	}
 	r.origin = &OriginChange{Update: u}
 	return goja.Undefined()
@@ -386,7 +398,7 @@ func (p reader) headers() *[][2]string {
 			p.fail(k, "must be in lower case")
 		case !ok || strings.ContainsAny(v.String(), "\r\n\x00"):
 			p.fail(k, "must be a string without line breaks")
-		case Hidden(k) || strings.ContainsAny(k, " :\r\n\t") || k == "":
+		case Hidden(k) || NoCustomHeader(k) || strings.ContainsAny(k, " :\r\n\t") || k == "":
 			p.fail(k, "is not a header that can be added")
 		}
 		out = append(out, [2]string{titleCase(k), v.String()})

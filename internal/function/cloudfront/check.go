@@ -22,6 +22,8 @@ type mentions struct {
 	accessors bool
 	// computed is true when the source reads properties by computed names.
 	computed bool
+	// owns counts the mentions of hasOwnProperty other than in a call of it.
+	owns int
 }
 
 func (s *source) refuse(n ast.Node, format string, args ...any) {
@@ -76,10 +78,14 @@ func (s *source) walk(v reflect.Value) {
 		if v.IsNil() || s.err != nil {
 			return
 		}
-		if n, ok := v.Interface().(ast.Node); ok && v.Kind() == reflect.Pointer && !s.visit(n) {
+		n, ok := v.Interface().(ast.Node)
+		if !ok || v.Kind() != reflect.Pointer {
+			s.walk(v.Elem())
 			return
 		}
-		s.walk(v.Elem())
+		if s.visit(n) {
+			s.walkScope(n, v.Elem())
+		}
 	case reflect.Slice:
 		for i := range v.Len() {
 			s.walk(v.Index(i))
@@ -165,6 +171,7 @@ func (s *source) visitExpression(n ast.Node) bool {
 		if s.runtime == Runtime1 {
 			s.unsupported(n, "await")
 		}
+		s.awaits(n)
 	case *ast.NumberLiteral:
 		if strings.HasSuffix(n.Literal, "n") && !strings.HasPrefix(n.Literal, "0x") {
 			s.unexpected(n, n.Literal)
@@ -212,10 +219,16 @@ func (s *source) collect(n ast.Node) {
 		}
 	case *ast.DotExpression:
 		s.mention(n.Identifier.Name.String())
+		if n.Identifier.Name == "hasOwnProperty" {
+			s.mentions.owns++
+		}
 	case *ast.StringLiteral:
 		s.mention(n.Value.String())
-		if n.Value == "length" {
+		switch n.Value {
+		case "length":
 			s.mentions.lengths = true
+		case "hasOwnProperty":
+			s.mentions.owns++
 		}
 	case *ast.PropertyKeyed:
 		s.mentions.lengths = s.mentions.lengths || n.Computed

@@ -10,7 +10,7 @@
 // and "2.0 features"; AWS's errors have the form of nginx's njs, from whose versions 0.4 and 0.7 the runtimes descend).
 //
 // The package must not know distributions, plans, the API or how functions are stored. Caveats: memory and compute are
-// estimates; the names of hidden methods are found in the source, so code that computes such a name finds the method.
+// estimates; what a runtime lacks is taken away when the source mentions it or computes its name, not before.
 package cloudfront
 
 import (
@@ -62,8 +62,10 @@ type Function struct {
 	// setups prepare a realm: they hide what the runtime lacks and bound what could grow, as far as the source can reach it.
 	setups []func(*realm)
 	// Tables of native functions, made once.
-	guards           map[string][]guard
-	statics, methods *methods
+	guards map[string][]guard
+	// absent are the names of methods that the runtime lacks; mentioned are the names in the source.
+	absent, mentioned map[string]bool
+	statics, methods  *methods
 }
 
 // boundRegexps limits backtracking. Patterns with look-around or back references run in regexp2, which has a limit for the
@@ -83,6 +85,14 @@ func Compile(s Spec) (*Function, error) {
 		return nil, src.compileError(cerr)
 	}
 	f := &Function{Name: s.Name, runtime: s.Runtime, store: s.Store, program: p, guards: guardTable(), statics: staticTable(), methods: methodTable()}
+	f.absent, f.mentioned = map[string]bool{}, src.mentions.names
+	for _, table := range absences(s.Runtime) {
+		for _, names := range table {
+			for _, n := range names {
+				f.absent[n] = true
+			}
+		}
+	}
 	f.setups = src.setups()
 	return f, nil
 }

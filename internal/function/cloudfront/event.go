@@ -255,6 +255,26 @@ func Hidden(name string) bool {
 	return false
 }
 
+// NoCustomHeader tells of headers that CloudFront cannot add to requests to an origin, whether the origin's configuration or a
+// function asks for them (AWS's manual, "Custom headers that CloudFront can't add to origin requests").
+func NoCustomHeader(name string) bool {
+	if hasPrefixFold(name, "x-amz-") || hasPrefixFold(name, "x-edge-") {
+		return true
+	}
+	for _, n := range noCustomHeaders {
+		if strings.EqualFold(n, name) {
+			return true
+		}
+	}
+	return false
+}
+
+var noCustomHeaders = [...]string{
+	"cache-control", "connection", "content-length", "cookie", "host", "if-match", "if-modified-since", "if-none-match", "if-range",
+	"if-unmodified-since", "max-forwards", "pragma", "proxy-authenticate", "proxy-authorization", "proxy-connection", "range",
+	"request-range", "te", "trailer", "transfer-encoding", "upgrade", "via", "x-real-ip",
+}
+
 var hiddenHeaders = [...]string{
 	"connection", "expect", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "trailer", "upgrade",
 	"x-accel-buffering", "x-accel-charset", "x-accel-limit-rate", "x-accel-redirect", "x-amzn-auth", "x-amzn-cf-billing",

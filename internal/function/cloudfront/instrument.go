@@ -124,6 +124,9 @@ func (s *source) loop(body ast.Statement, nodes int) ast.Statement {
 func (s *source) replacement(e ast.Expression) ast.Expression {
 	switch e := e.(type) {
 	case *ast.BinaryExpression:
+		if e.Operator == token.IN && computedKey(e.Left) {
+			e.Left = s.through(trapKey, e.Left)
+		}
 		if e.Operator == token.PLUS && !shortLiteral(e.Left) && !shortLiteral(e.Right) {
 			return s.through(trapString, e)
 		}
@@ -139,6 +142,10 @@ func (s *source) replacement(e ast.Expression) ast.Expression {
 			for i := range e.Expressions {
 				e.Expressions[i] = s.through(trapString, e.Expressions[i])
 			}
+		}
+	case *ast.CallExpression:
+		if i := ownName(e); i >= 0 && i < len(e.ArgumentList) && computedKey(e.ArgumentList[i]) {
+			e.ArgumentList[i] = s.through(trapKey, e.ArgumentList[i])
 		}
 	case *ast.BracketExpression:
 		if computedKey(e.Member) {

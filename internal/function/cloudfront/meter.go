@@ -109,19 +109,24 @@ func (h host) Set(key string, v goja.Value) bool {
 	return true
 }
 
-// key looks at the name of a property that the code has computed: the guard of a builtin is set before it is reached.
+// key looks at the name of a property that the code has computed: what the runtime lacks is taken away, and the guard of a
+// builtin is set, before it is reached.
 func (r *realm) key(v goja.Value) {
-	if r.guarded {
+	if r.guarded && r.hidden {
 		return
 	}
 	s, ok := v.(goja.String)
 	if !ok {
-		if _, ok := v.(*goja.Object); ok {
-			r.guardAll() // its toString may give any name
+		if _, ok := v.(*goja.Object); ok { // its toString may give any name
+			r.hideAll()
+			r.guardAll()
 		}
 		return
 	}
 	name := s.String()
+	if r.fn.absent[name] {
+		r.hideAll()
+	}
 	if name == "length" || name == "constructor" || r.fn.guards[name] != nil {
 		r.guardAll()
 	}

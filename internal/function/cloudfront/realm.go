@@ -16,7 +16,7 @@ type realm struct {
 	start time.Time
 
 	compute, memory, depth int
-	guarded                bool
+	guarded, hidden        bool
 	guardNames             []string
 	joins                  []*goja.Object
 	kept                   []*record
@@ -85,9 +85,11 @@ func (s *source) setups() []func(*realm) {
 			add(func(r *realm) { _ = r.rt.GlobalObject().Delete(n) })
 		}
 	}
-	s.absences(absentMembers, add)
-	if s.runtime == Runtime1 {
-		s.absences(absentIn1, add)
+	for _, table := range absences(s.runtime) {
+		s.hide(table, add)
+	}
+	if everything || s.mentions.owns > 0 {
+		add((*realm).hideAll)
 	}
 	indirect := m["call"] || m["apply"] || m["bind"] || m["Array"] || s.mentions.lengths
 	if !everything {
@@ -121,11 +123,38 @@ func (s *source) guardFirst(name string, indirect bool) bool {
 	return s.mentions.names[name] && indirect
 }
 
-func (s *source) absences(table map[string][]string, add func(func(*realm))) {
+// absences are the tables of what a runtime lacks.
+func absences(runtime string) []map[string][]string {
+	if runtime == Runtime1 {
+		return []map[string][]string{absentMembers, absentIn1}
+	}
+	return []map[string][]string{absentMembers}
+}
+
+// hide takes the methods away that the source mentions. To take all away would cost more than most functions do.
+func (s *source) hide(table map[string][]string, add func(func(*realm))) {
 	for owner, names := range table {
 		for _, n := range names {
 			if s.mentions.names[n] {
 				add(func(r *realm) { _ = r.object(owner).Delete(n) })
+			}
+		}
+	}
+}
+
+// hideAll takes away what hide has left: the code has computed a name.
+func (r *realm) hideAll() {
+	if r.hidden {
+		return
+	}
+	r.hidden = true
+	for _, table := range absences(r.fn.runtime) {
+		for owner, names := range table {
+			o := r.object(owner)
+			for _, n := range names {
+				if !r.fn.mentioned[n] { // else the code may have put something of its own there
+					_ = o.Delete(n)
+				}
 			}
 		}
 	}
@@ -244,26 +273,7 @@ func (s *source) globals(everything bool, add func(func(*realm))) {
 		set("TextEncoder", (*realm).textEncoder)
 		set("TextDecoder", (*realm).textDecoder)
 	}
-	s.utc(add)
-}
-
-// utc makes the local time of dates UTC, whatever the machine's is.
-func (s *source) utc(add func(func(*realm))) {
-	if _, offset := time.Unix(0, 0).In(time.Local).Zone(); offset == 0 && time.Local.String() == "UTC" {
-		return
-	}
-	for _, unit := range []string{"Date", "Day", "FullYear", "Hours", "Milliseconds", "Minutes", "Month", "Seconds"} {
-		for _, verb := range []string{"get", "set"} {
-			if s.mentions.names[verb+unit] && (verb == "get" || unit != "Day") {
-				add(func(r *realm) { p := r.object("Date.prototype"); r.put(p, verb+unit, p.Get(verb+"UTC"+unit)) })
-			}
-		}
-	}
-	if s.mentions.names["getTimezoneOffset"] {
-		add(func(r *realm) {
-			r.define(r.object("Date.prototype"), "getTimezoneOffset", func(goja.FunctionCall) goja.Value { return r.rt.ToValue(0) })
-		})
-	}
+	s.utc(everything, add)
 }
 
 // errorType makes an error constructor that goja lacks.

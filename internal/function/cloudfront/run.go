@@ -28,17 +28,25 @@ type Error struct {
 	Invalid bool
 	// Message is the error with its type, or what is not valid.
 	Message string
+	// Origin is true when what is not valid is what the function did to the origin; the page does not say what it is.
+	Origin bool
+	// Exceeded is true when the call was ended because it took too long or too much.
+	Exceeded bool
 }
 
 // The sentences that AWS's page and TestFunction begin with (facts: edge-functions C, Errors).
 const (
 	sentenceFailed  = "The CloudFront function associated with the CloudFront distribution is invalid or could not run."
 	sentenceInvalid = "The CloudFront function returned an invalid value: "
+	sentenceRewrite = "The CloudFront function returned an invalid value for origin rewrite." // live
 )
 
 // Sentence is what the viewer's page says.
 func (e *Error) Sentence() string {
-	if e.Invalid {
+	switch {
+	case e.Origin:
+		return sentenceRewrite
+	case e.Invalid:
 		return sentenceInvalid + e.Message
 	}
 	return sentenceFailed
@@ -46,7 +54,10 @@ func (e *Error) Sentence() string {
 
 // Error is the whole text, as TestFunction gives it.
 func (e *Error) Error() string {
-	if e.Invalid {
+	switch {
+	case e.Origin:
+		return sentenceRewrite + " " + e.Message
+	case e.Invalid:
 		return sentenceInvalid + e.Message
 	}
 	return sentenceFailed + " " + e.Message
@@ -81,7 +92,7 @@ func (f *Function) Run(ev *Event, now time.Time) *Outcome {
 func (r *realm) panicked(p any) *Error {
 	switch p := p.(type) {
 	case *stopped:
-		return &Error{Message: "Error: " + p.reason}
+		return &Error{Message: "Error: " + p.reason, Exceeded: true}
 	case error:
 		return r.failed(p)
 	}
@@ -184,7 +195,7 @@ func (r *realm) failed(err error) *Error {
 		return &Error{Message: "RangeError: Maximum call stack size exceeded"}
 	}
 	if in := (*goja.InterruptedError)(nil); errors.As(err, &in) {
-		return &Error{Message: "Error: " + tooLong.reason}
+		return &Error{Message: "Error: " + tooLong.reason, Exceeded: true}
 	}
 	return &Error{Message: err.Error()}
 }

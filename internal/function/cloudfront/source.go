@@ -26,6 +26,7 @@ type source struct {
 	mentions    mentions
 	imported    map[*ast.Identifier]bool
 	offset      int // of the code in the wrapped text
+	scope       *scope
 	err         *SyntaxError
 }
 

@@ -20,6 +20,8 @@ const (
 	stageLive        = "LIVE"
 	maxFunctionCode  = 10 << 10
 	maxFunctions     = 100
+	// maxStoreFunctions is how many functions a key value store can be associated with (DG-cloudfront-limits).
+	maxStoreFunctions = 10
 )
 
 var functionName = regexp.MustCompile(`^[a-zA-Z0-9-_]{1,64}$`)
@@ -36,7 +38,7 @@ func (s *Service) CreateFunction(ctx context.Context, in *cloudfront.CreateFunct
 	if resource.CloudFrontFunctions.Len(r, global) >= maxFunctions {
 		return nil, awsapi.Errorf(cloudfront.ErrCodeTooManyFunctions, "You have reached the maximum number of CloudFront functions for this AWS account.")
 	}
-	if err := s.checkFunction(r, in.FunctionConfig, in.FunctionCode); err != nil {
+	if err := s.checkFunction(r, *in.Name, in.FunctionConfig, in.FunctionCode); err != nil {
 		return nil, err
 	}
 	now := s.env.Now().UTC()
@@ -46,10 +48,10 @@ func (s *Service) CreateFunction(ctx context.Context, in *cloudfront.CreateFunct
 		return nil, err
 	}
 	return &cloudfront.CreateFunctionOutput{FunctionSummary: s.function(ctx, v, &v.Development, stageDevelopment), ETag: new(stageTag(v.Name, &v.Development)),
-		Location: s.location("function", v.Name)}, nil
+		Location: s.location("function", s.arn("function", v.Name))}, nil
 }
 
-func (s *Service) checkFunction(r store.Reader, c *cloudfront.FunctionConfig, code []byte) error {
+func (s *Service) checkFunction(r store.Reader, name string, c *cloudfront.FunctionConfig, code []byte) error {
 	switch {
 	case c == nil || c.Comment == nil:
 		return missingArgument("FunctionConfig.Comment")
@@ -71,13 +73,30 @@ func (s *Service) checkFunction(r store.Reader, c *cloudfront.FunctionConfig, co
 		return invalid("FunctionConfig.KeyValueStoreAssociations", "The parameter KeyValueStoreAssociations is invalid.", "a function of runtime 2.0 can have one key value store")
 	}
 	for i, a := range c.KeyValueStoreAssociations.Items {
-		found := false
-		for _, kvs := range resource.KeyValueStores.All(r, global) {
-			found = found || kvs.ARN == deref(a.KeyValueStoreARN)
+		if err := s.checkStore(r, name, deref(a.KeyValueStoreARN), indexed("FunctionConfig.KeyValueStoreAssociations.Items", i)+".KeyValueStoreARN"); err != nil {
+			return err
 		}
-		if !found {
-			return refuse(cloudfront.ErrCodeInvalidArgument, indexed("FunctionConfig.KeyValueStoreAssociations.Items", i)+".KeyValueStoreARN", "The key value store does not exist.", diag.Finding{}) // text: our words
+	}
+	return nil
+}
+
+// checkStore refuses an association with a store that does not exist, or that enough other functions are associated with.
+func (s *Service) checkStore(r store.Reader, function, arn, path string) error {
+	found := false
+	for _, kvs := range resource.KeyValueStores.All(r, global) {
+		found = found || kvs.ARN == arn
+	}
+	if !found {
+		return refuse(cloudfront.ErrCodeInvalidArgument, path, "The key value store does not exist.", diag.Finding{}) // text: our words
+	}
+	others := 0
+	for _, f := range resource.CloudFrontFunctions.All(r, global) {
+		if f.Name != function && f.Uses(arn) {
+			others++
 		}
+	}
+	if others >= maxStoreFunctions { // of the errors of these operations only InvalidArgument fits (BC); text: our words
+		return tooMany(cloudfront.ErrCodeInvalidArgument, path, "The key value store is associated with the maximum number of functions.", maxStoreFunctions)
 	}
 	return nil
 }
@@ -155,7 +174,7 @@ func (s *Service) UpdateFunction(ctx context.Context, in *cloudfront.UpdateFunct
 	if err != nil {
 		return nil, err
 	}
-	if err := s.checkFunction(s.env.Store.Read(ctx), in.FunctionConfig, in.FunctionCode); err != nil {
+	if err := s.checkFunction(s.env.Store.Read(ctx), old.Name, in.FunctionConfig, in.FunctionCode); err != nil {
 		return nil, err
 	}
 	v := *old
@@ -176,10 +195,10 @@ func (s *Service) PublishFunction(ctx context.Context, in *cloudfront.PublishFun
 	}
 	v := *old
 	live := v.Development
+	live.Created, live.Modified = s.env.Now().UTC(), s.env.Now().UTC()
 	if old.Live != nil {
 		live.Created = old.Live.Created
 	}
-	live.Modified = s.env.Now().UTC()
 	v.Live = &live
 	if _, err := replace(ctx, s, resource.CloudFrontFunctions, rec, &v); err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
+	"strconv"
 	"testing"
 
 	"github.com/foregate/foregate/internal/awsapi/cloudfront"
@@ -57,6 +58,52 @@ func TestFunctionLife(t *testing.T) {
 	deleteSite(t, s, d.Distribution.Id)
 	_, err = s.DeleteFunction(ctx, &cloudfront.DeleteFunctionInput{Name: new("f"), IfMatch: up.ETag})
 	check(t, err, refusal{})
+}
+
+// TestStoreOfManyFunctions: ten functions can have the same key value store (DG-cloudfront-limits), and both their stages count.
+func TestStoreOfManyFunctions(t *testing.T) {
+	s, ctx := newService(), t.Context()
+	kvs, err := s.CreateKeyValueStore(ctx, &cloudfront.CreateKeyValueStoreInput{Name: new("s")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "https://cloudfront.amazonaws.com/2020-05-31/key-value-store/" + *kvs.KeyValueStore.ARN; *kvs.Location != want {
+		t.Errorf("location %s", *kvs.Location)
+	}
+	in := func(name string) *cloudfront.CreateFunctionInput {
+		in := functionInput("one")
+		in.Name, in.FunctionConfig.KeyValueStoreAssociations = &name, &cloudfront.KeyValueStoreAssociations{Quantity: new(int64(1)),
+			Items: []*cloudfront.KeyValueStoreAssociation{{KeyValueStoreARN: kvs.KeyValueStore.ARN}}}
+		return in
+	}
+	var last *cloudfront.CreateFunctionOutput
+	for i := range maxStoreFunctions {
+		if last, err = s.CreateFunction(ctx, in("f"+strconv.Itoa(i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path := "FunctionConfig.KeyValueStoreAssociations.Items[0].KeyValueStoreARN"
+	_, err = s.CreateFunction(ctx, in("more"))
+	check(t, err, refusal{code: "InvalidArgument", path: path})
+	if _, err := s.PublishFunction(ctx, &cloudfront.PublishFunctionInput{Name: new("f9"), IfMatch: last.ETag}); err != nil {
+		t.Fatal(err)
+	}
+	up, err := s.UpdateFunction(ctx, &cloudfront.UpdateFunctionInput{Name: new("f9"), IfMatch: last.ETag, FunctionCode: []byte("two"), FunctionConfig: functionInput("").FunctionConfig})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.CreateFunction(ctx, in("more")) // the live stage still has it
+	check(t, err, refusal{code: "InvalidArgument", path: path})
+	if _, err := s.PublishFunction(ctx, &cloudfront.PublishFunctionInput{Name: new("f9"), IfMatch: up.ETag}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.CreateFunction(ctx, in("more"))
+	check(t, err, refusal{})
+	for status, want := range map[string]int{"READY": 1, "PROVISIONING": 0} {
+		if list, err := s.ListKeyValueStores(ctx, &cloudfront.ListKeyValueStoresInput{Status: &status}); err != nil || len(list.KeyValueStoreList.Items) != want {
+			t.Errorf("%s: %+v, %v", status, list, err)
+		}
+	}
 }
 
 func TestFunctionRefusals(t *testing.T) {

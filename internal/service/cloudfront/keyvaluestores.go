@@ -3,7 +3,6 @@ package cloudfront
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/foregate/foregate/internal/awsapi"
 	"github.com/foregate/foregate/internal/awsapi/cloudfront"
@@ -36,7 +35,7 @@ func (s *Service) CreateKeyValueStore(ctx context.Context, in *cloudfront.Create
 	if err != nil {
 		return nil, err
 	}
-	return &cloudfront.CreateKeyValueStoreOutput{KeyValueStore: keyValueStore(rec, v), ETag: new(etag(rec)), Location: s.location("key-value-store", v.Name)}, nil
+	return &cloudfront.CreateKeyValueStoreOutput{KeyValueStore: keyValueStore(rec, v), ETag: new(etag(rec)), Location: s.location("key-value-store", v.ARN)}, nil
 }
 
 func keyValueStore(rec *store.Record, v *resource.KeyValueStore) *cloudfront.KeyValueStore {
@@ -83,11 +82,8 @@ func (s *Service) DeleteKeyValueStore(ctx context.Context, in *cloudfront.Delete
 		return nil, err
 	}
 	for _, f := range resource.CloudFrontFunctions.All(s.env.Store.Read(ctx), global) {
-		for _, st := range []*resource.FunctionStage{&f.Development, f.Live} {
-			if st != nil && st.Config.KeyValueStoreAssociations != nil && slices.ContainsFunc(st.Config.KeyValueStoreAssociations.Items,
-				func(a *cloudfront.KeyValueStoreAssociation) bool { return deref(a.KeyValueStoreARN) == v.ARN }) {
-				return nil, awsapi.Errorf(cloudfront.ErrCodeCannotDeleteEntityWhileInUse, "The entity cannot be deleted while it is in use.")
-			}
+		if f.Uses(v.ARN) {
+			return nil, awsapi.Errorf(cloudfront.ErrCodeCannotDeleteEntityWhileInUse, "The entity cannot be deleted while it is in use.")
 		}
 	}
 	return &cloudfront.DeleteKeyValueStoreOutput{}, remove(ctx, s, resource.KeyValueStores, rec)
@@ -97,7 +93,9 @@ func (s *Service) DeleteKeyValueStore(ctx context.Context, in *cloudfront.Delete
 func (s *Service) ListKeyValueStores(ctx context.Context, in *cloudfront.ListKeyValueStoresInput) (*cloudfront.ListKeyValueStoresOutput, error) {
 	var all []*cloudfront.KeyValueStore
 	for rec, v := range resource.KeyValueStores.All(s.env.Store.Read(ctx), global) {
-		all = append(all, keyValueStore(rec, v))
+		if one := keyValueStore(rec, v); in.Status == nil || *in.Status == *one.Status {
+			all = append(all, one)
+		}
 	}
 	items, next, limit, err := page(all, func(v *cloudfront.KeyValueStore) string { return *v.Name }, in.Marker, in.MaxItems)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/foregate/foregate/internal/awsapi/cloudfront"
 	"github.com/foregate/foregate/internal/diag"
+	function "github.com/foregate/foregate/internal/function/cloudfront"
 	"github.com/foregate/foregate/internal/http1"
 	"github.com/foregate/foregate/internal/resource"
 	"github.com/foregate/foregate/internal/store"
@@ -202,9 +203,6 @@ func checkOriginHeaders(o *cloudfront.Origin, at string) error {
 	if len(o.CustomHeaders.Items) > 30 {
 		return refuse(cloudfront.ErrCodeTooManyOriginCustomHeaders, at, "Your request contains too many origin custom headers.", diag.Finding{})
 	}
-	forbidden := []string{"cache-control", "connection", "content-length", "cookie", "host", "if-match", "if-modified-since", "if-none-match",
-		"if-range", "if-unmodified-since", "max-forwards", "pragma", "proxy-authenticate", "proxy-authorization", "proxy-connection", "range",
-		"request-range", "te", "trailer", "transfer-encoding", "upgrade", "via", "x-real-ip"}
 	total := 0
 	for i, h := range o.CustomHeaders.Items {
 		name := strings.ToLower(deref(h.HeaderName))
@@ -212,7 +210,7 @@ func checkOriginHeaders(o *cloudfront.Origin, at string) error {
 		if name == "" {
 			return missingArgument(path)
 		}
-		if slices.Contains(forbidden, name) || strings.HasPrefix(name, "x-amz-") || strings.HasPrefix(name, "x-edge-") {
+		if function.NoCustomHeader(name) {
 			fixes := []string{"choose another name"}
 			if name == "host" {
 				fixes = []string{"set Host in a Lambda@Edge function on origin-request", "give the API a custom domain with the viewers' name"}

@@ -19,8 +19,8 @@ func (s *Service) TestFunction(ctx context.Context, in *cloudfront.TestFunctionI
 	if err != nil {
 		return nil, err
 	}
-	if err := matchTag(in.IfMatch, stageTag(v.Name, st)); err != nil {
-		return nil, err
+	if deref(in.IfMatch) != stageTag(v.Name, st) { // PreconditionFailed is none of its errors (BC)
+		return nil, matchTag(nil, "")
 	}
 	var event struct {
 		Context struct{ EventType string }

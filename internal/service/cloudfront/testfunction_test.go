@@ -74,7 +74,7 @@ func TestTestFunction(t *testing.T) {
 		{cloudfront.TestFunctionInput{Name: new("none"), IfMatch: made.ETag, EventObject: []byte(`{}`)}, refusal{code: "NoSuchFunctionExists", status: 404}},
 		{cloudfront.TestFunctionInput{Name: new("f"), IfMatch: made.ETag, Stage: new("LIVE"), EventObject: []byte(`{}`)}, refusal{code: "NoSuchFunctionExists", status: 404}},
 		{cloudfront.TestFunctionInput{Name: new("f"), EventObject: []byte(`{}`)}, refusal{code: "InvalidIfMatchVersion", status: 400}},
-		{cloudfront.TestFunctionInput{Name: new("f"), IfMatch: new("E"), EventObject: []byte(`{}`)}, refusal{code: "PreconditionFailed", status: 412}},
+		{cloudfront.TestFunctionInput{Name: new("f"), IfMatch: new("E"), EventObject: []byte(`{}`)}, refusal{code: "InvalidIfMatchVersion", status: 400}},
 		{cloudfront.TestFunctionInput{Name: new("f"), IfMatch: made.ETag, EventObject: []byte(`[]`)}, refusal{code: "InvalidArgument", path: "EventObject"}},
 		{cloudfront.TestFunctionInput{Name: new("f"), IfMatch: made.ETag, EventObject: []byte(`{"context":{"eventType":"origin-request"}}`)}, refusal{code: "InvalidArgument", path: "EventObject"}},
 		{cloudfront.TestFunctionInput{Name: new("f"), IfMatch: made.ETag, EventObject: make([]byte, 40961)}, refusal{code: "InvalidArgument", path: "EventObject"}},
