@@ -103,13 +103,14 @@ func (c *conn) exchange(s *stream) {
 // share writes what a goroutine other than the leader has added, after those that are about to add something had a chance to.
 func (s *stream) share() {
 	c := s.c
-	if s.inline {
-		return
-	}
-	runtime.Gosched()
 	c.mu.Lock()
-	if c.reading || c.inline != 0 {
-		c.flush()
+	if !c.leads(s) {
+		c.mu.Unlock()
+		runtime.Gosched()
+		c.mu.Lock()
+		if c.reading || c.inline != 0 {
+			c.flush()
+		}
 	}
 	c.mu.Unlock()
 }

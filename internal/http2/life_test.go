@@ -9,6 +9,7 @@ import (
 	"net"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -198,6 +199,53 @@ func testSlowHandlers(t *testing.T, says bool) {
 	})
 	if took := time.Since(begun); says && took != 0 || took > 3*many*patience {
 		t.Errorf("it took %v", took)
+	}
+}
+
+// counted counts writes.
+type counted struct {
+	net.Conn
+	writes atomic.Int64
+}
+
+func (c *counted) Write(p []byte) (int, error) {
+	c.writes.Add(1)
+	return c.Conn.Write(p)
+}
+
+// TestShare: answers that are ready at the same moment leave together, also those of handlers which the leader had run until
+// they said that they would wait.
+func TestShare(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // with more, some may leave before others are ready
+	synctest.Test(t, testShare)
+}
+
+func testShare(t *testing.T) {
+	const many = 32
+	gate := make(chan struct{})
+	h := message.HandlerFunc(func(ctx context.Context, r *message.Request) *message.Response {
+		message.Waiting(ctx)
+		<-gate
+		return message.Text(200, "", r.Path)
+	})
+	near, far := newPipe(64 << 10)
+	nc := &counted{Conn: far}
+	r := newRawOn(t, near, nc, Options{Handler: h}).hello()
+	for id := range uint32(many) {
+		r.open(2*id+1, true, get()...)
+	}
+	synctest.Wait()
+	before := nc.writes.Load()
+	close(gate)
+	ends := 0
+	r.until(func(w string) bool {
+		if strings.HasSuffix(w, "end") {
+			ends++
+		}
+		return ends == many
+	})
+	if n := nc.writes.Load() - before; n > many/4 {
+		t.Errorf("%d answers left in %d writes", many, n)
 	}
 }
 
