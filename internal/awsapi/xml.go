@@ -31,7 +31,13 @@ func (n *node) kid(name string) *node {
 
 // parseXML reads one document. Directives such as a DTD are refused, so that there are no entities but XML's own.
 func parseXML(body []byte, b *budget) (*node, error) {
-	d := xml.NewDecoder(bytes.NewReader(body))
+	d := xml.NewDecoder(bytes.NewReader(bytes.TrimPrefix(body, []byte("\ufeff")))) // editors put a byte order mark there
+	d.CharsetReader = func(label string, r io.Reader) (io.Reader, error) {
+		if strings.EqualFold(label, "us-ascii") {
+			return r, nil
+		}
+		return nil, fmt.Errorf("the encoding %q is not supported, UTF-8 is", label)
+	}
 	var root *node
 	var stack []*node
 	var text []*strings.Builder

@@ -128,6 +128,7 @@ type KeyValueStore struct {
 	Name, ID, ARN string
 	Comment       string
 	Items         map[string]string
+	Tags          map[string]string
 	// Revision counts the changes of the items.
 	Revision uint64
 }

@@ -191,6 +191,15 @@ func (s *Service) GetCloudFrontOriginAccessIdentity(ctx context.Context, in *clo
 	return &cloudfront.GetCloudFrontOriginAccessIdentityOutput{CloudFrontOriginAccessIdentity: identity(v), ETag: new(etag(rec))}, nil
 }
 
+// GetCloudFrontOriginAccessIdentityConfig returns the configuration alone.
+func (s *Service) GetCloudFrontOriginAccessIdentityConfig(ctx context.Context, in *cloudfront.GetCloudFrontOriginAccessIdentityConfigInput) (*cloudfront.GetCloudFrontOriginAccessIdentityConfigOutput, error) {
+	v, rec, err := s.identity(ctx, in.Id)
+	if err != nil {
+		return nil, err
+	}
+	return &cloudfront.GetCloudFrontOriginAccessIdentityConfigOutput{CloudFrontOriginAccessIdentityConfig: v.Config, ETag: new(etag(rec))}, nil
+}
+
 // UpdateCloudFrontOriginAccessIdentity changes the comment.
 func (s *Service) UpdateCloudFrontOriginAccessIdentity(ctx context.Context, in *cloudfront.UpdateCloudFrontOriginAccessIdentityInput) (*cloudfront.UpdateCloudFrontOriginAccessIdentityOutput, error) {
 	old, rec, err := s.identity(ctx, in.Id)

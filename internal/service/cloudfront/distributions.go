@@ -2,7 +2,6 @@ package cloudfront
 
 import (
 	"context"
-	"maps"
 	"slices"
 
 	"github.com/foregate/foregate/internal/awsapi"
@@ -22,7 +21,11 @@ func (s *Service) CreateDistributionWithTags(ctx context.Context, in *cloudfront
 	if in.DistributionConfigWithTags == nil {
 		return nil, missingArgument("DistributionConfigWithTags")
 	}
-	out, err := s.createDistribution(ctx, in.DistributionConfigWithTags.DistributionConfig, tagMap(in.DistributionConfigWithTags.Tags))
+	tags := tagMap(in.DistributionConfigWithTags.Tags)
+	if err := checkTags(in.DistributionConfigWithTags.Tags, len(tags)); err != nil {
+		return nil, err
+	}
+	out, err := s.createDistribution(ctx, in.DistributionConfigWithTags.DistributionConfig, tags)
 	if err != nil {
 		return nil, err
 	}
@@ -174,17 +177,8 @@ func (s *Service) forget(ctx context.Context, rec *store.Record, id string) erro
 
 // ListDistributions lists the account's distributions.
 func (s *Service) ListDistributions(ctx context.Context, in *cloudfront.ListDistributionsInput) (*cloudfront.ListDistributionsOutput, error) {
-	var all []*cloudfront.DistributionSummary
-	for rec, v := range resource.Distributions.All(s.env.Store.Read(ctx), global) {
-		all = append(all, s.summary(rec, v))
-	}
-	items, next, limit, err := page(all, func(d *cloudfront.DistributionSummary) string { return *d.Id }, in.Marker, in.MaxItems)
-	if err != nil {
-		return nil, err
-	}
-	return &cloudfront.ListDistributionsOutput{DistributionList: &cloudfront.DistributionList{
-		Marker: or(in.Marker, ""), NextMarker: next, MaxItems: &limit, IsTruncated: new(next != nil), Quantity: count(items), Items: items,
-	}}, nil
+	list, err := s.listed(ctx, in.Marker, in.MaxItems, func(*cloudfront.DistributionConfig) bool { return true })
+	return &cloudfront.ListDistributionsOutput{DistributionList: list}, err
 }
 
 func (s *Service) summary(rec *store.Record, v *resource.Distribution) *cloudfront.DistributionSummary {
@@ -231,61 +225,4 @@ func behaviors(c *cloudfront.DistributionConfig) []behavior {
 		out = append(out, behavior{c.DefaultCacheBehavior, nil, "DistributionConfig.DefaultCacheBehavior"})
 	}
 	return out
-}
-
-// tagged finds what a tagging call is about.
-func (s *Service) tagged(ctx context.Context, arn *string) (*resource.Distribution, error) {
-	r := s.env.Store.Read(ctx)
-	for _, v := range resource.Distributions.All(r, global) {
-		if s.arn("distribution", v.ID) == deref(arn) {
-			return v, nil
-		}
-	}
-	return nil, awsapi.Errorf(cloudfront.ErrCodeNoSuchResource, "The specified resource does not exist.")
-}
-
-// ListTagsForResource returns a distribution's tags.
-func (s *Service) ListTagsForResource(ctx context.Context, in *cloudfront.ListTagsForResourceInput) (*cloudfront.ListTagsForResourceOutput, error) {
-	v, err := s.tagged(ctx, in.Resource)
-	if err != nil {
-		return nil, err
-	}
-	return &cloudfront.ListTagsForResourceOutput{Tags: tagList(v.Tags)}, nil
-}
-
-// TagResource adds tags to a distribution.
-func (s *Service) TagResource(ctx context.Context, in *cloudfront.TagResourceInput) (*cloudfront.TagResourceOutput, error) {
-	return &cloudfront.TagResourceOutput{}, s.retag(ctx, in.Resource, func(tags map[string]string) { maps.Copy(tags, tagMap(in.Tags)) })
-}
-
-// UntagResource removes tags from a distribution.
-func (s *Service) UntagResource(ctx context.Context, in *cloudfront.UntagResourceInput) (*cloudfront.UntagResourceOutput, error) {
-	return &cloudfront.UntagResourceOutput{}, s.retag(ctx, in.Resource, func(tags map[string]string) {
-		if in.TagKeys != nil {
-			for _, k := range in.TagKeys.Items {
-				delete(tags, k)
-			}
-		}
-	})
-}
-
-func (s *Service) retag(ctx context.Context, arn *string, change func(map[string]string)) error {
-	old, err := s.tagged(ctx, arn)
-	if err != nil {
-		return err
-	}
-	v := *old
-	v.Tags = map[string]string{}
-	maps.Copy(v.Tags, old.Tags)
-	change(v.Tags)
-	_, err = put(ctx, s, resource.Distributions, v.ID, &v)
-	return err
-}
-
-func tagList(m map[string]string) *cloudfront.Tags {
-	t := &cloudfront.Tags{Items: []*cloudfront.Tag{}}
-	for _, k := range slices.Sorted(maps.Keys(m)) {
-		t.Items = append(t.Items, &cloudfront.Tag{Key: new(k), Value: new(m[k])})
-	}
-	return t
 }

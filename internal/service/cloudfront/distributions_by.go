@@ -4,9 +4,35 @@ import (
 	"context"
 	"slices"
 
+	"github.com/foregate/foregate/internal/awsapi"
 	"github.com/foregate/foregate/internal/awsapi/cloudfront"
 	"github.com/foregate/foregate/internal/resource"
 )
+
+// listed pages through the distributions with a configuration that satisfies use.
+func (s *Service) listed(ctx context.Context, marker, maxItems *string, use func(*cloudfront.DistributionConfig) bool) (*cloudfront.DistributionList, error) {
+	var all []*cloudfront.DistributionSummary
+	for rec, v := range resource.Distributions.All(s.env.Store.Read(ctx), global) {
+		if use(v.Config) {
+			all = append(all, s.summary(rec, v))
+		}
+	}
+	items, next, limit, err := page(all, func(d *cloudfront.DistributionSummary) string { return *d.Id }, marker, maxItems)
+	if err != nil {
+		return nil, err
+	}
+	return &cloudfront.DistributionList{Marker: or(marker, ""), NextMarker: next, MaxItems: &limit, IsTruncated: new(next != nil), Quantity: count(items), Items: items}, nil
+}
+
+// using is listed for something that is not there itself: a distribution may name one of a real account. When none does, it is
+// unknown.
+func (s *Service) using(ctx context.Context, marker, maxItems *string, use func(*cloudfront.DistributionConfig) bool) (*cloudfront.DistributionList, error) {
+	list, err := s.listed(ctx, marker, maxItems, use)
+	if err == nil && *list.Quantity == 0 && deref(marker) == "" {
+		return nil, awsapi.Errorf(cloudfront.ErrCodeEntityNotFound, "The specified entity does not exist.") // text: our words
+	}
+	return list, err
+}
 
 // idsOf pages through the ids of the distributions with a behavior that satisfies use.
 func (s *Service) idsOf(ctx context.Context, marker, maxItems *string, use func(*cloudfront.DefaultCacheBehavior) bool) (*cloudfront.DistributionIdList, error) {
@@ -63,4 +89,49 @@ func (s *Service) ListDistributionsByKeyGroup(ctx context.Context, in *cloudfron
 		return b.TrustedKeyGroups != nil && slices.Contains(b.TrustedKeyGroups.Items, *in.KeyGroupId)
 	})
 	return &cloudfront.ListDistributionsByKeyGroupOutput{DistributionIdList: list}, err
+}
+
+// ListDistributionsByWebACLId lists the distributions with a web ACL; with "null" those without one (the API reference of the
+// operation).
+func (s *Service) ListDistributionsByWebACLId(ctx context.Context, in *cloudfront.ListDistributionsByWebACLIdInput) (*cloudfront.ListDistributionsByWebACLIdOutput, error) {
+	wanted := deref(in.WebACLId)
+	if wanted == "null" {
+		wanted = ""
+	} else if err := checkWebACL(wanted, "WebACLId"); err != nil {
+		return nil, err
+	}
+	list, err := s.listed(ctx, in.Marker, in.MaxItems, func(c *cloudfront.DistributionConfig) bool { return deref(c.WebACLId) == wanted })
+	return &cloudfront.ListDistributionsByWebACLIdOutput{DistributionList: list}, err
+}
+
+// ListDistributionsByAnycastIpListId lists the distributions that name a list of addresses.
+func (s *Service) ListDistributionsByAnycastIpListId(ctx context.Context, in *cloudfront.ListDistributionsByAnycastIpListIdInput) (*cloudfront.ListDistributionsByAnycastIpListIdOutput, error) {
+	list, err := s.using(ctx, in.Marker, in.MaxItems, func(c *cloudfront.DistributionConfig) bool {
+		return deref(c.AnycastIpListId) == deref(in.AnycastIpListId)
+	})
+	return &cloudfront.ListDistributionsByAnycastIpListIdOutput{DistributionList: list}, err
+}
+
+// ListDistributionsByConnectionMode lists the distributions of a mode: direct unless said otherwise.
+func (s *Service) ListDistributionsByConnectionMode(ctx context.Context, in *cloudfront.ListDistributionsByConnectionModeInput) (*cloudfront.ListDistributionsByConnectionModeOutput, error) {
+	list, err := s.listed(ctx, in.Marker, asText(in.MaxItems), func(c *cloudfront.DistributionConfig) bool {
+		return *or(c.ConnectionMode, cloudfront.ConnectionModeDirect) == deref(in.ConnectionMode)
+	})
+	return &cloudfront.ListDistributionsByConnectionModeOutput{DistributionList: list}, err
+}
+
+// ListDistributionsByConnectionFunction lists the distributions that name a connection function.
+func (s *Service) ListDistributionsByConnectionFunction(ctx context.Context, in *cloudfront.ListDistributionsByConnectionFunctionInput) (*cloudfront.ListDistributionsByConnectionFunctionOutput, error) {
+	list, err := s.using(ctx, in.Marker, asText(in.MaxItems), func(c *cloudfront.DistributionConfig) bool {
+		return c.ConnectionFunctionAssociation != nil && deref(c.ConnectionFunctionAssociation.Id) == deref(in.ConnectionFunctionIdentifier)
+	})
+	return &cloudfront.ListDistributionsByConnectionFunctionOutput{DistributionList: list}, err
+}
+
+// ListDistributionsByTrustStore lists the distributions that name a trust store.
+func (s *Service) ListDistributionsByTrustStore(ctx context.Context, in *cloudfront.ListDistributionsByTrustStoreInput) (*cloudfront.ListDistributionsByTrustStoreOutput, error) {
+	list, err := s.using(ctx, in.Marker, in.MaxItems, func(c *cloudfront.DistributionConfig) bool {
+		return c.ViewerMtlsConfig != nil && c.ViewerMtlsConfig.TrustStoreConfig != nil && deref(c.ViewerMtlsConfig.TrustStoreConfig.TrustStoreId) == deref(in.TrustStoreIdentifier)
+	})
+	return &cloudfront.ListDistributionsByTrustStoreOutput{DistributionList: list}, err
 }

@@ -3,6 +3,7 @@ package cloudfront
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,6 +27,8 @@ const (
 )
 
 const docViewerCertificate = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cnames-and-https-requirements.html"
+
+const noCertificate = "To add an alternate domain name (CNAME) to a CloudFront distribution, you must attach a trusted certificate that validates your authorization to use the domain name. For more details, see: " + docViewerCertificate
 
 func indexed(path string, i int) string { return fmt.Sprintf("%s[%d]", path, i) }
 
@@ -76,20 +79,44 @@ func (s *Service) checkDistribution(ctx context.Context, c *cloudfront.Distribut
 	return checkQuotas(r, c, self)
 }
 
+// rootObject: DG-downloaddistvaluesgeneral, "Default root object".
+var rootObject = regexp.MustCompile("^[-A-Za-z0-9_.*$~\"'&][-A-Za-z0-9_.*$/~\"'&]{0,254}$")
+
+// A web ACL is named by its ARN, or by its id when it is one of AWS WAF Classic (BC InvalidWebACLId).
+var (
+	webACL        = regexp.MustCompile(`^arn:aws(-cn)?:wafv2:us-east-1:\d{12}:global/webacl/[-\w]+/[-\w]+$`)
+	webACLClassic = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+)
+
+func checkWebACL(id, path string) error {
+	switch {
+	case id == "" || webACL.MatchString(id) || webACLClassic.MatchString(id):
+		return nil
+	case strings.HasPrefix(id, "arn:") && strings.Contains(id, ":wafv2:"): // text: live, in a public repository's notes
+		return refuse(cloudfront.ErrCodeInvalidWebACLId, path, "Only global scoped ARNs are supported", diag.Finding{
+			Because: []string{fmt.Sprintf("%q is not one of scope CLOUDFRONT: those are in us-east-1, and global", id)}, Fixes: []string{"make the web ACL with Scope: CLOUDFRONT, in us-east-1"}})
+	}
+	return refuse(cloudfront.ErrCodeInvalidWebACLId, path, "Web ACL is not accessible by the requester.", diag.Finding{ // text: github hashicorp/terraform 17544
+		Because: []string{fmt.Sprintf("%q is neither the ARN of a web ACL nor the id of one of AWS WAF Classic", id)}, Fixes: []string{"use the web ACL's Arn: its Ref is its name, id and scope"}})
+}
+
 func checkGeneral(c *cloudfront.DistributionConfig) error {
 	const path = "DistributionConfig"
 	switch {
 	case c.Enabled == nil:
 		return missingArgument(path + ".Enabled")
-	case strings.HasPrefix(*c.DefaultRootObject, "/") || len(*c.DefaultRootObject) > 255:
+	case *c.DefaultRootObject != "" && !rootObject.MatchString(*c.DefaultRootObject):
 		return refuse(cloudfront.ErrCodeInvalidDefaultRootObject, path+".DefaultRootObject", "The default root object file name is too big or contains an invalid character.", diag.Finding{
-			Because: []string{"the name is relative to the root: index.html, not /index.html"}, Fixes: []string{"remove the leading slash"}})
+			Because: []string{"the name is relative to the root, as index.html is, and has at most 255 letters, digits and _ - . * $ / ~ \" ' &"}})
 	case !slices.Contains([]string{"http1.1", "http2", "http3", "http2and3"}, strings.ToLower(*c.HttpVersion)):
 		return invalid(path+".HttpVersion", "The parameter HttpVersion is invalid.", fmt.Sprintf("%q is not http1.1, http2, http3 or http2and3", *c.HttpVersion))
 	case !slices.Contains([]string{"PriceClass_100", "PriceClass_200", "PriceClass_All", "None"}, *c.PriceClass):
 		return invalid(path+".PriceClass", "The parameter PriceClass is invalid.", fmt.Sprintf("%q is not PriceClass_100, PriceClass_200 or PriceClass_All", *c.PriceClass))
 	case len(*c.Comment) > 128:
 		return invalid(path+".Comment", "The parameter Comment is too long.", "a comment has at most 128 characters")
+	}
+	if err := checkWebACL(*c.WebACLId, path+".WebACLId"); err != nil {
+		return err
 	}
 	if g := c.Restrictions.GeoRestriction; g != nil {
 		kind := deref(g.RestrictionType)
@@ -127,6 +154,8 @@ func checkErrorResponses(all []*cloudfront.CustomErrorResponse) error {
 				Because: []string{"ResponsePagePath and ResponseCode go together"}})
 		case page != "" && !strings.HasPrefix(page, "/"):
 			return refuse(cloudfront.ErrCodeInvalidRelativePath, path+".ResponsePagePath", "The relative path is too big, is not URL-encoded, or does not begin with a slash (/).", diag.Finding{})
+		case deref(e.ErrorCachingMinTTL) < 0:
+			return invalid(path+".ErrorCachingMinTTL", "The parameter ErrorCachingMinTTL is invalid.", "a time is not negative") // text: our words
 		case response != "" && response != "200" && !slices.Contains(codes, number(response)):
 			return refuse(cloudfront.ErrCodeInvalidResponseCode, path+".ResponseCode", "A response code is not valid.", diag.Finding{})
 		}
@@ -150,8 +179,12 @@ func checkCertificate(r store.Reader, c *cloudfront.DistributionConfig) error {
 	const path = "DistributionConfig.ViewerCertificate"
 	v := c.ViewerCertificate
 	own := deref(v.ACMCertificateArn)
-	if own == "" && deref(v.IAMCertificateId) == "" {
+	switch {
+	case own == "" && deref(v.IAMCertificateId) == "":
 		return nil
+	case own != "" && deref(v.IAMCertificateId) != "" || deref(v.CloudFrontDefaultCertificate):
+		return refuse(cloudfront.ErrCodeInvalidViewerCertificate, path, "A viewer certificate specified is not valid.", diag.Finding{ // text: BC's documentation of the error
+			Doc: docViewerCertificate, Because: []string{"it names more than one of CloudFrontDefaultCertificate, ACMCertificateArn and IAMCertificateId"}, Fixes: []string{"keep the one that is meant"}})
 	}
 	method := deref(v.SSLSupportMethod)
 	if method == "" {
@@ -187,13 +220,13 @@ func checkAliases(r store.Reader, c *cloudfront.DistributionConfig, self string)
 	}
 	if len(c.Aliases.Items) > 0 && deref(c.ViewerCertificate.ACMCertificateArn) == "" && deref(c.ViewerCertificate.IAMCertificateId) == "" {
 		return refuse(cloudfront.ErrCodeInvalidViewerCertificate, path,
-			"To add an alternate domain name (CNAME) to a CloudFront distribution, you must attach a trusted certificate that validates your authorization to use the domain name. For more details, see: "+docViewerCertificate, diag.Finding{
+			noCertificate, diag.Finding{
 				Doc: docViewerCertificate, Because: []string{"the distribution has aliases and CloudFront's default certificate, which covers *.cloudfront.net only"},
 				Fixes: []string{"set ViewerCertificate.AcmCertificateArn to a certificate of us-east-1 for these names"}})
 	}
 	for i, alias := range c.Aliases.Items {
 		at := indexed(path+".Items", i)
-		if rest, wild := strings.CutPrefix(alias, "*."); alias == "" || strings.ContainsAny(rest, "*/: ") || !strings.Contains(rest, ".") || !wild && strings.Contains(alias, "*") || alias != strings.ToLower(alias) || slices.Contains(c.Aliases.Items[:i], alias) {
+		if !validAlias(alias) || slices.Contains(c.Aliases.Items[:i], alias) {
 			return invalid(at, "The parameter CNAME contains one or more parameters that are not valid.", // github ansible/ansible 31284
 				fmt.Sprintf("%q is no domain name in lower case, or is there twice; a wildcard stands for whole labels at the front: *.example.com", alias))
 		}
@@ -208,6 +241,12 @@ func checkAliases(r store.Reader, c *cloudfront.DistributionConfig, self string)
 		}
 	}
 	return nil
+}
+
+// validAlias: a domain name in lower case, or a wildcard for whole labels at its front (DG-cnames).
+func validAlias(alias string) bool {
+	rest, wild := strings.CutPrefix(alias, "*.")
+	return alias != "" && !strings.ContainsAny(rest, "*/: ") && strings.Contains(rest, ".") && (wild || !strings.Contains(alias, "*")) && alias == strings.ToLower(alias)
 }
 
 // covered checks that the certificate is for the alias, if it is one that Foregate knows. The ARN of a certificate that it does

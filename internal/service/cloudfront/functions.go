@@ -41,6 +41,9 @@ func (s *Service) CreateFunction(ctx context.Context, in *cloudfront.CreateFunct
 	if err := s.checkFunction(r, *in.Name, in.FunctionConfig, in.FunctionCode); err != nil {
 		return nil, err
 	}
+	if err := checkTags(in.Tags, len(tagMap(in.Tags))); err != nil {
+		return nil, recoded(err, cloudfront.ErrCodeInvalidArgument)
+	}
 	now := s.env.Now().UTC()
 	v := &resource.CloudFrontFunction{Name: *in.Name, Tags: tagMap(in.Tags),
 		Development: resource.FunctionStage{Config: in.FunctionConfig, Code: in.FunctionCode, Created: now, Modified: now, Revision: 1}}

@@ -1,6 +1,7 @@
 package cloudfront
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -99,26 +100,23 @@ func (s *Service) ListInvalidations(ctx context.Context, in *cloudfront.ListInva
 	if _, _, err := s.getDistribution(ctx, in.DistributionId); err != nil {
 		return nil, err
 	}
-	var all []*cloudfront.InvalidationSummary
+	var all []*resource.Invalidation
 	for _, v := range resource.Invalidations.All(s.env.Store.Read(ctx), global) {
 		if v.DistributionID == *in.DistributionId {
-			all = append(all, &cloudfront.InvalidationSummary{Id: &v.ID, CreateTime: stamp(v.Created), Status: new("Completed")})
+			all = append(all, v)
 		}
 	}
-	items, next, limit, err := page(all, func(v *cloudfront.InvalidationSummary) string { return *v.Id }, in.Marker, in.MaxItems)
+	slices.SortFunc(all, func(a, b *resource.Invalidation) int { // the most recent first (BC ListInvalidations.Marker)
+		return cmp.Or(b.Created.Compare(a.Created), strings.Compare(a.ID, b.ID))
+	})
+	found, next, limit, err := cut(all, func(v *resource.Invalidation) string { return v.ID }, in.Marker, in.MaxItems)
 	if err != nil {
 		return nil, err
 	}
+	var items []*cloudfront.InvalidationSummary
+	for _, v := range found {
+		items = append(items, &cloudfront.InvalidationSummary{Id: &v.ID, CreateTime: stamp(v.Created), Status: new("Completed")})
+	}
 	return &cloudfront.ListInvalidationsOutput{InvalidationList: &cloudfront.InvalidationList{
 		Marker: or(in.Marker, ""), NextMarker: next, MaxItems: &limit, IsTruncated: new(next != nil), Quantity: count(items), Items: items}}, nil
-}
-
-func tagMap(t *cloudfront.Tags) map[string]string {
-	m := map[string]string{}
-	if t != nil {
-		for _, tag := range t.Items {
-			m[deref(tag.Key)] = deref(tag.Value)
-		}
-	}
-	return m
 }

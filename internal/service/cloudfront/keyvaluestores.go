@@ -22,6 +22,9 @@ func (s *Service) CreateKeyValueStore(ctx context.Context, in *cloudfront.Create
 	if resource.KeyValueStores.Len(s.env.Store.Read(ctx), global) >= maxStores {
 		return nil, awsapi.Errorf(cloudfront.ErrCodeEntityLimitExceeded, "The entity limit has been exceeded.")
 	}
+	if err := checkTags(in.Tags, len(tagMap(in.Tags))); err != nil {
+		return nil, recoded(err, cloudfront.ErrCodeInvalidArgument)
+	}
 	items := map[string]string{}
 	if in.ImportSource != nil {
 		var err error
@@ -30,7 +33,7 @@ func (s *Service) CreateKeyValueStore(ctx context.Context, in *cloudfront.Create
 		}
 	}
 	id := s.env.NewUUID(ctx, "key-value-store", nil)
-	v := &resource.KeyValueStore{Name: *in.Name, ID: id, ARN: s.arn("key-value-store", id), Comment: deref(in.Comment), Items: items}
+	v := &resource.KeyValueStore{Name: *in.Name, ID: id, ARN: s.arn("key-value-store", id), Comment: deref(in.Comment), Items: items, Tags: tagMap(in.Tags)}
 	rec, err := put(ctx, s, resource.KeyValueStores, v.Name, v)
 	if err != nil {
 		return nil, err

@@ -139,25 +139,31 @@ func (s *Service) location(kind, id string) *string {
 	return new("https://cloudfront.amazonaws.com/" + apiVersion + "/" + kind + "/" + id)
 }
 
-// page sorts a list by id and cuts it: what follows marker, at most maxItems (100 unless said otherwise), and the next marker.
+// page sorts a list by id and cuts it.
 func page[T any](all []T, id func(T) string, marker, maxItems *string) (items []T, next *string, limit int64, err error) {
+	return cut(slices.SortedFunc(slices.Values(all), func(a, b T) int { return strings.Compare(id(a), id(b)) }), id, marker, maxItems)
+}
+
+// cut takes what follows marker in a list, at most maxItems (100 unless said otherwise), and the next marker. A marker that is in
+// the list no more stands where its id would be, if the list goes by ids.
+func cut[T any](all []T, id func(T) string, marker, maxItems *string) (items []T, next *string, limit int64, err error) {
 	limit = 100
-	all = slices.SortedFunc(slices.Values(all), func(a, b T) int { return strings.Compare(id(a), id(b)) })
 	if maxItems != nil {
 		if limit, err = strconv.ParseInt(*maxItems, 10, 64); err != nil || limit < 1 {
 			return nil, nil, 0, awsapi.Errorf(cloudfront.ErrCodeInvalidArgument, "The parameter MaxItems is invalid.")
 		}
 	}
-	for _, v := range all {
-		if marker != nil && id(v) <= *marker {
-			continue
+	if m := deref(marker); m != "" {
+		if i := slices.IndexFunc(all, func(v T) bool { return id(v) == m }); i >= 0 {
+			all = all[i+1:]
+		} else {
+			all = slices.DeleteFunc(slices.Clone(all), func(v T) bool { return id(v) <= m })
 		}
-		if int64(len(items)) == limit {
-			return items, new(id(items[len(items)-1])), limit, nil
-		}
-		items = append(items, v)
 	}
-	return items, nil, limit, nil
+	if int64(len(all)) <= limit {
+		return all, nil, limit, nil
+	}
+	return all[:limit], new(id(all[limit-1])), limit, nil
 }
 
 // put stores v; it is s.env.Store.Update for a single record. The record as stored is returned.
