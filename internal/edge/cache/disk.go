@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -30,10 +31,12 @@ type disk struct {
 	dir    string
 	budget int64
 	cache  *Cache
+	ahead  int64 // verifyAtOnce, in blocks
 
 	mu      sync.Mutex
 	used    int64
 	entries map[hash]*diskEntry
+	changes uint64    // how often something came into the index or left it
 	queue   list.List // of *diskEntry, oldest first
 	files   map[uint64]*diskEntry
 
@@ -72,17 +75,30 @@ func (d *disk) metaPath(h hash) string {
 }
 
 func openDisk(dir string, budget int64) (*disk, error) {
-	d := &disk{dir: dir, budget: budget, entries: map[hash]*diskEntry{}, files: map[uint64]*diskEntry{},
+	d := &disk{dir: dir, budget: budget, ahead: verifyAtOnce / blockSize, entries: map[hash]*diskEntry{}, files: map[uint64]*diskEntry{},
 		loaded: make(chan struct{}), quit: make(chan struct{}), demote: make(chan demotion, 256)}
 	if err := os.RemoveAll(filepath.Join(dir, "tmp")); err != nil {
 		return nil, err
 	}
-	for _, sub := range []string{"tmp", "body"} {
-		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
-			return nil, err
+	return d, d.makeFolders()
+}
+
+func (d *disk) makeFolders() error {
+	for _, sub := range [...]string{"tmp", "body"} {
+		if err := os.MkdirAll(filepath.Join(d.dir, sub), 0o700); err != nil {
+			return fmt.Errorf("make folder of the cache: %w", err)
 		}
 	}
-	return d, nil
+	return nil
+}
+
+// inFolders runs what makes a file; when somebody has removed the folders, it makes them again.
+func (d *disk) inFolders(run func() error) error {
+	err := run()
+	if errors.Is(err, os.ErrNotExist) && d.makeFolders() == nil {
+		err = run()
+	}
+	return err
 }
 
 // start reads what is there, and then writes what leaves the memory, in the background.
@@ -148,45 +164,75 @@ func (d *disk) load() bool {
 	return true
 }
 
-// read reads an entry's file and puts it into the index. It returns nothing for a file that does not fit.
+// read reads an entry's file and puts it into the index. It returns nothing for a file that does not fit. The file is read
+// without the lock; when the index has changed meanwhile, it is read again, at last with the lock.
 func (d *disk) read(h hash) (key string, o *Object) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	path := d.metaPath(h)
-	info, err := os.Stat(path)
-	if err != nil {
-		return "", nil
-	}
-	var b []byte
-	if info.Size() <= maxMeta {
-		b, err = os.ReadFile(path)
-	}
-	if err == nil {
-		key, o, err = decode(b)
-	}
-	if err != nil || hashOf([]byte(key)) != h {
-		d.removeLocked(h)
-		return "", nil
-	}
-	if e := d.entries[h]; e != nil {
-		e.used = true
-		if o.File != nil {
-			o.File = e.file
+	for try := 0; ; try++ {
+		e, changes := d.entries[h], d.changes
+		if try < 3 {
+			d.mu.Unlock()
 		}
-		return key, o
+		key, o, bytes, err := d.readMeta(h)
+		if try < 3 {
+			d.mu.Lock()
+		}
+		if d.entries[h] != e || e == nil && d.changes != changes {
+			continue
+		}
+		if err != nil {
+			if e != nil || !errors.Is(err, os.ErrNotExist) {
+				d.removeLocked(h)
+			}
+			return "", nil
+		}
+		return key, d.found(h, o, bytes)
+	}
+}
+
+// readMeta reads an entry's file, and returns its length as well.
+func (d *disk) readMeta(h hash) (key string, o *Object, bytes int64, err error) {
+	path := d.metaPath(h)
+	info, err := os.Lstat(path)
+	if err != nil {
+		return "", nil, 0, err
+	}
+	if info.Size() > maxMeta || !info.Mode().IsRegular() {
+		return "", nil, 0, errMeta
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return "", nil, 0, err
+	}
+	if key, o, err = decode(b); err == nil && hashOf([]byte(key)) != h {
+		err = errMeta
+	}
+	return key, o, int64(len(b)), err
+}
+
+// found puts what was read into the index, unless it is there.
+func (d *disk) found(h hash, o *Object, bytes int64) *Object {
+	if e := d.entries[h]; e != nil {
+		if (o.File == nil) != (e.file == nil) || o.File != nil && (o.File.id != e.file.id || o.File.size != e.file.size) {
+			d.removeLocked(h) // somebody has put another file in its place
+			return nil
+		}
+		e.used, o.File = true, e.file
+		return o
 	}
 	if o.File != nil {
-		o.File.state = filePlaced
-	}
-	bytes := int64(len(b))
-	if o.File != nil {
-		o.File.disk = d
+		if d.files[o.File.id] != nil { // of another entry: one of the two is not what was written
+			d.removeLocked(h)
+			return nil
+		}
+		o.File.disk, o.File.state = d, filePlaced
 		bytes += fileSize(o.File.size)
 	}
 	d.insert(&diskEntry{hash: h, file: o.File, bytes: bytes, distribution: o.Distribution, target: o.Target})
 	d.used += bytes
 	d.evictLocked(0)
-	return key, o
+	return o
 }
 
 func (d *disk) refers(id uint64) bool {
@@ -196,6 +242,7 @@ func (d *disk) refers(id uint64) bool {
 }
 
 func (d *disk) insert(e *diskEntry) {
+	d.changes++
 	d.entries[e.hash] = e
 	e.place = d.queue.PushBack(e)
 	if e.file != nil {
@@ -232,7 +279,7 @@ func always() bool { return true }
 func (d *disk) commit(key []byte, o *Object, may condition) bool {
 	h, b := hashOf(key), encode(key, o)
 	tmp := filepath.Join(d.dir, "tmp", "m"+strconv.FormatUint(d.newID(), 16))
-	if int64(len(b)) > maxMeta || os.WriteFile(tmp, b, 0o600) != nil {
+	if int64(len(b)) > maxMeta || d.inFolders(func() error { return os.WriteFile(tmp, b, 0o600) }) != nil {
 		os.Remove(tmp)
 		d.drop(o.File)
 		return false
@@ -278,6 +325,7 @@ func place(tmp, path string) error {
 
 // forgetLocked takes an entry out of the index.
 func (d *disk) forgetLocked(e *diskEntry) {
+	d.changes++
 	d.queue.Remove(e.place)
 	delete(d.entries, e.hash)
 	if e.file != nil {
@@ -288,6 +336,7 @@ func (d *disk) forgetLocked(e *diskEntry) {
 
 // removeLocked removes an object: its entry first, which makes it not exist, then its body.
 func (d *disk) removeLocked(h hash) {
+	d.changes++
 	os.Remove(d.metaPath(h))
 	if e := d.entries[h]; e != nil {
 		d.forgetLocked(e)

@@ -12,12 +12,12 @@ import (
 )
 
 // A file of a body has the body, then the CRC-32C of each of its blocks, then a trailer: the length of the body, the CRC-32C of
-// the table, and a magic number. A file that was cut off, or of which the machine lost a part, does not fit its trailer or its
-// table.
+// the file's id and the table, and a magic number. A file that was cut off, of which the machine lost a part, or that is in the
+// place of another one, does not fit its trailer or its table.
 const (
 	blockSize   = 64 << 10
 	trailerSize = 16
-	trailerMark = 0x46474231 // FGB1
+	trailerMark = 0x46474232 // FGB2
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -32,7 +32,10 @@ type File struct {
 	disk *disk
 	id   uint64
 	size int64
-	good atomic.Pointer[stamp]
+	// good is set when all of the file is known to be right; checks has what is known of a file that this process has not
+	// written.
+	good   atomic.Pointer[stamp]
+	checks atomic.Pointer[checks]
 	// state is guarded by the disk.
 	state fileState
 }
@@ -53,9 +56,39 @@ func blocks(size int64) int64 { return (size + blockSize - 1) / blockSize }
 
 func fileSize(size int64) int64 { return size + 4*blocks(size) + trailerSize }
 
-// verifyAtOnce is the largest body that is checked whole before any of it is served; larger ones are checked block by block
-// while they are.
+// tableSum is the checksum over the id and the table: a whole file under another name does not fit.
+func tableSum(id uint64, table []byte) uint32 {
+	var b [8]byte
+	binary.LittleEndian.PutUint64(b[:], id)
+	return crc32.Update(crc32.Checksum(b[:], castagnoli), castagnoli, table)
+}
+
+// verifyAtOnce is how much of what is asked for is checked before any of it is served, so that damage there counts as a miss;
+// the rest is checked block by block while it is served.
 const verifyAtOnce = 32 << 20
+
+// checks are the checksums of a file, and which blocks fit theirs.
+type checks struct {
+	at    stamp
+	table []byte
+	right []atomic.Uint64
+	left  atomic.Int64
+}
+
+func newChecks(at stamp, table []byte) *checks {
+	n := int64(len(table) / 4)
+	c := &checks{at: at, table: table, right: make([]atomic.Uint64, (n+63)/64)}
+	c.left.Store(n)
+	return c
+}
+
+func (c *checks) known(i int64) bool { return c.right[i/64].Load()&(1<<(i%64)) != 0 }
+
+// passed records that a block is right, and tells whether all are now.
+func (c *checks) passed(i int64) (whole bool) {
+	bit := uint64(1) << (i % 64)
+	return c.right[i/64].Or(bit)&bit == 0 && c.left.Add(-1) == 0
+}
 
 // Open returns n bytes of the body from off on. When the file is not what was written, it is removed and Open fails; so the
 // caller can treat the object as missing.
@@ -81,46 +114,67 @@ func (f *File) open(off, n int64) (*Section, error) {
 	return s, nil
 }
 
-// check finds out whether the file has changed since its checksums were right; if so, it reads them.
+// check finds out whether the file has changed since it was known to be right; if so, it reads what it has to.
 func (f *File) check(s *Section) error {
 	info, err := s.f.Stat()
 	if err != nil {
 		return err
 	}
 	now := stamp{info.ModTime().UnixNano(), info.Size()}
-	if info.Size() != fileSize(f.size) {
+	if info.Size() != fileSize(f.size) || !info.Mode().IsRegular() {
 		return errCorrupt
 	}
 	if g := f.good.Load(); g != nil && *g == now {
 		return nil
 	}
-	if s.table, err = readTable(s.f, f.size); err != nil {
-		return err
+	c := f.checks.Load()
+	if c == nil || c.at != now {
+		table, err := readTable(s.f, f.id, f.size)
+		if err != nil {
+			return err
+		}
+		c = newChecks(now, table)
+		f.checks.Store(c)
 	}
-	if s.off == 0 && s.end == f.size {
-		s.whole = &now
-	}
-	if f.size > verifyAtOnce {
-		return nil
-	}
-	buf := make([]byte, blockSize)
-	for i := range blocks(f.size) {
-		if err := readBlock(s.f, f.size, i, s.table, buf); err != nil {
+	first, last := s.off/blockSize, min(blocks(s.end), blocks(f.size))
+	ahead := min(last, first+f.disk.ahead)
+	var buf []byte
+	for i := first; i < ahead; i++ {
+		if c.known(i) {
+			continue
+		}
+		if buf == nil {
+			buf = make([]byte, blockSize)
+		}
+		if err := f.verify(s.f, c, i, buf); err != nil {
 			return err
 		}
 	}
-	s.table = nil
-	f.good.Store(&now)
+	if ahead < last {
+		s.checks = c
+	}
 	return nil
 }
 
-func readTable(f *os.File, size int64) ([]byte, error) {
+// verify reads block i into buf and checks it.
+func (f *File) verify(file *os.File, c *checks, i int64, buf []byte) error {
+	if err := readBlock(file, f.size, i, c.table, buf); err != nil {
+		return err
+	}
+	if c.passed(i) {
+		f.good.Store(&c.at)
+		f.checks.Store(nil)
+	}
+	return nil
+}
+
+func readTable(f *os.File, id uint64, size int64) ([]byte, error) {
 	t := make([]byte, 4*blocks(size)+trailerSize)
 	if _, err := f.ReadAt(t, size); err != nil {
 		return nil, err
 	}
 	table, trailer := t[:len(t)-trailerSize], t[len(t)-trailerSize:]
-	if binary.LittleEndian.Uint64(trailer) != uint64(size) || binary.LittleEndian.Uint32(trailer[8:]) != crc32.Checksum(table, castagnoli) ||
+	if binary.LittleEndian.Uint64(trailer) != uint64(size) || binary.LittleEndian.Uint32(trailer[8:]) != tableSum(id, table) ||
 		binary.LittleEndian.Uint32(trailer[12:]) != trailerMark {
 		return nil, errCorrupt
 	}
@@ -156,14 +210,12 @@ type Section struct {
 	f        *os.File
 	file     *File
 	off, end int64
-	// table has the checksums of a file that is not known to be right; block is the one that buf holds.
-	table []byte
-	buf   []byte
-	block int64
+	// checks is nil when all of the section is known to be right; else buf holds the block that was checked last.
+	checks *checks
+	buf    []byte
+	block  int64
 	// part is true for a Section that is a part of another one, which closes the file.
 	part bool
-	// whole is what the file is like when all of it is being read: at the end it is known to be right.
-	whole *stamp
 }
 
 // Read implements io.Reader. What it returns has the right checksum.
@@ -172,7 +224,7 @@ func (s *Section) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	p = p[:min(int64(len(p)), s.end-s.off)]
-	if s.table == nil {
+	if s.checks == nil {
 		n, err := s.f.ReadAt(p, s.off)
 		s.off += int64(n)
 		if n > 0 {
@@ -188,28 +240,28 @@ func (s *Section) Read(p []byte) (int, error) {
 			s.buf = make([]byte, blockSize)
 		}
 		s.block = i
-		if err := readBlock(s.f, s.file.size, i, s.table, s.buf); err != nil {
+		if err := s.file.verify(s.f, s.checks, i, s.buf); err != nil {
 			s.buf = nil
 			s.file.disk.discard(s.file)
 			return 0, err
 		}
 	}
 	n := copy(p, s.buf[s.off-i*blockSize:min(blockSize, s.file.size-i*blockSize)])
-	if s.off += int64(n); s.whole != nil && s.off == s.file.size {
-		s.file.good.Store(s.whole)
-	}
+	s.off += int64(n)
 	return n, nil
 }
 
-// WriteTo implements io.WriterTo. A file that is known to be right goes to a writer that reads files itself, so that the kernel
-// can send it without a copy.
+// WriteTo implements io.WriterTo. What is known to be right goes to a writer that reads files itself, so that the kernel can send
+// it without a copy.
 func (s *Section) WriteTo(w io.Writer) (written int64, err error) {
-	if to, ok := w.(io.ReaderFrom); ok && s.table == nil {
+	if to, ok := w.(io.ReaderFrom); ok && s.checks == nil {
 		if _, err := s.f.Seek(s.off, io.SeekStart); err != nil {
 			return 0, err
 		}
 		written, err = to.ReadFrom(io.LimitReader(s.f, s.end-s.off))
-		s.off += written
+		if s.off += written; err == nil && s.off < s.end {
+			err = io.ErrUnexpectedEOF
+		}
 		return written, err
 	}
 	buf := make([]byte, blockSize)
@@ -241,7 +293,7 @@ func (s *Section) Close() error {
 
 // Part returns n bytes of the body from off on, over the same open file: s must stay open while it is read.
 func (s *Section) Part(off, n int64) *Section {
-	return &Section{f: s.f, file: s.file, off: off, end: off + n, table: s.table, part: true}
+	return &Section{f: s.f, file: s.file, off: off, end: off + n, checks: s.checks, part: true}
 }
 
 // bodyWriter writes the file of a body. Its owner closes f.
@@ -266,12 +318,14 @@ func (d *disk) create(length int64) *bodyWriter {
 		return nil
 	}
 	w.id = d.newID()
-	f, err := os.OpenFile(filepath.Join(d.dir, "tmp", fmt.Sprintf("%016x", w.id)), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	err := d.inFolders(func() (err error) {
+		w.f, err = os.OpenFile(filepath.Join(d.dir, "tmp", fmt.Sprintf("%016x", w.id)), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+		return err
+	})
 	if err != nil {
 		d.release(w.reserved)
 		return nil
 	}
-	w.f = f
 	return w
 }
 
@@ -318,7 +372,7 @@ func (w *bodyWriter) finish() *File {
 		w.table = binary.LittleEndian.AppendUint32(w.table, w.crc)
 	}
 	t := binary.LittleEndian.AppendUint64(w.table, uint64(w.size))
-	t = binary.LittleEndian.AppendUint32(t, crc32.Checksum(w.table, castagnoli))
+	t = binary.LittleEndian.AppendUint32(t, tableSum(w.id, w.table))
 	t = binary.LittleEndian.AppendUint32(t, trailerMark)
 	if !w.reserve(fileSize(w.size)) {
 		w.abandon()
@@ -329,7 +383,10 @@ func (w *bodyWriter) finish() *File {
 		return nil
 	}
 	info, err := w.f.Stat()
-	if err != nil || os.Rename(w.f.Name(), w.disk.bodyPath(w.id)) != nil {
+	if err == nil {
+		err = os.Rename(w.f.Name(), w.disk.bodyPath(w.id))
+	}
+	if err != nil {
 		w.abandon()
 		return nil
 	}
