@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"bytes"
 	"io"
 	"strconv"
 	"strings"
@@ -32,9 +33,39 @@ func (s stored) open(p span) (io.ReadCloser, error) {
 		return nil, io.ErrUnexpectedEOF
 	case o.File != nil:
 		return o.File.Open(p.first, p.length())
+	case o.Parts != nil:
+		return openPiece(o.Piece(p.first, p.length()))
 	default:
 		return message.NewBytes(o.Body[p.first : p.last+1]), nil
 	}
+}
+
+// has tells whether an object of parts has all of some; other objects have them.
+func (s stored) has(spans []span) bool {
+	if s.stream != nil || s.object.Parts == nil {
+		return true
+	}
+	for _, p := range spans {
+		if s.object.Piece(p.first, p.length()) == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// openPiece makes a body of consecutive pieces; none is not to be had.
+func openPiece(pieces [][]byte) (io.ReadCloser, error) {
+	switch len(pieces) {
+	case 0:
+		return nil, io.ErrUnexpectedEOF
+	case 1:
+		return message.NewBytes(pieces[0]), nil
+	}
+	readers := make([]io.Reader, len(pieces))
+	for i, b := range pieces {
+		readers[i] = bytes.NewReader(b)
+	}
+	return io.NopCloser(io.MultiReader(readers...)), nil
 }
 
 // serveObject makes a stored object the answer, with the viewer's conditions and range applied. It returns false when the body
@@ -68,6 +99,8 @@ func (x *exchange) serveStored(s stored, xcache string) bool {
 	case x.method == HEAD || o.HeadOnly:
 	case part == rangePart:
 		ok = x.servePart(s, spans)
+	case o.Parts != nil: // the whole is not there
+		ok = false
 	default:
 		ok = x.serveWhole(s)
 	}
@@ -113,7 +146,7 @@ func (x *exchange) servePart(s stored, spans []span) bool {
 		return true
 	}
 	open, anchor := s.hold()
-	if open == nil {
+	if open == nil || !s.has(spans) {
 		return false
 	}
 	boundary := strings.Trim(x.id, "=")

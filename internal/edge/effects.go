@@ -31,6 +31,8 @@ type Effects interface {
 	NewStream(src io.ReadCloser, opts cache.StreamOptions) (*cache.Stream, *cache.Reader)
 	// Admit offers a complete object to the cache.
 	Admit(key []byte, o *cache.Object)
+	// AdmitPart offers a part of an object, and returns the whole body when all of it is there then.
+	AdmitPart(key []byte, o *cache.Object, p cache.Part) (whole []byte)
 	// Remove takes an object out of the cache whose body is lost.
 	Remove(key []byte)
 	// Fetch asks an origin. A failure to get an answer is a *FetchError; any other error counts as one of kind
@@ -88,6 +90,8 @@ const (
 	FetchTimeout
 	// FetchClosed is a connection that the origin closed before or while it answered.
 	FetchClosed
+	// FetchRange is a part whose length is not what its Content-Range says. The engine finds it.
+	FetchRange
 	// FetchTooLarge is an answer with a body that is too large to be cached, where caching is enabled. The engine finds it.
 	FetchTooLarge
 )

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/foregate/foregate/internal/edge/cache"
 	"github.com/foregate/foregate/internal/message"
 )
 
@@ -17,6 +18,7 @@ const (
 	classGET     = 'G'
 	classHEAD    = 'H'
 	classOPTIONS = 'O'
+	classParts   = 'P' // the parts of what GET has
 )
 
 // appendKey writes the cache key of the request: class, distribution, path, and what the cache policy names. Two requests have
@@ -51,6 +53,15 @@ func (x *exchange) appendKey(dst []byte) []byte {
 		dst = appendLength(dst, len(dst)-from)
 	}
 	return append(dst, f.keyed[:]...)
+}
+
+// keyOf returns the key of an object of this request, in memory of its own: parts have another one than the whole.
+func (x *exchange) keyOf(o *cache.Object) []byte {
+	key := append([]byte(nil), x.key...)
+	if o.Parts != nil {
+		key[0] = classParts
+	}
+	return key
 }
 
 // appendLength writes a length in four bytes.

@@ -51,6 +51,11 @@ func (l Local) LogFunction(*FunctionLog) {}
 // Admit stores.
 func (l Local) Admit(key []byte, o *cache.Object) { l.Cache.Admit(key, o) }
 
+// AdmitPart stores a part.
+func (l Local) AdmitPart(key []byte, o *cache.Object, p cache.Part) []byte {
+	return l.Cache.AdmitPart(key, o, p)
+}
+
 // Follow finds an open flight.
 func (l Local) Follow(key []byte) *cache.Flight { return l.Cache.Follow(key) }
 

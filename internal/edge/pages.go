@@ -82,7 +82,7 @@ func sentenceOf(r Reason) string {
 		return sentenceDNS
 	case ReasonOriginConnect, ReasonOriginTLS:
 		return sentenceConnect
-	case ReasonOriginClosed, ReasonOriginTimeout, ReasonOriginInvalid, ReasonOriginTooLarge:
+	case ReasonOriginClosed, ReasonOriginTimeout, ReasonOriginInvalid, ReasonOriginRange, ReasonOriginTooLarge:
 		return sentenceClosed
 	case ReasonFunctionFailed:
 		return sentenceLambdaInvalid

@@ -20,12 +20,16 @@ func (x *exchange) admit() (phase, Reason) {
 	x.compress()
 	lifetime, reason := x.lifetime()
 	x.verdict = "pass"
-	if reason != ReasonStored && reason != ReasonStoredError {
+	switch {
+	case reason == ReasonStored && x.res.status == 206:
+		reason = x.storePart(lifetime)
+	case reason == ReasonStored || reason == ReasonStoredError:
+		x.store(lifetime)
+	default:
 		x.endFlight()
 		return responseHeaders, reason
 	}
 	x.verdict = "store"
-	x.store(lifetime)
 	return responseHeaders, reason
 }
 
@@ -40,7 +44,7 @@ func (x *exchange) lifetime() (time.Duration, Reason) {
 			return 0, ReasonCachingDisabled
 		}
 		return 0, ReasonMethodNotCached
-	case x.res.origin == 206 || x.res.origin == 416 || x.res.origin == 304:
+	case x.res.origin == 416 || x.res.origin == 304 || (x.res.origin == 206 || x.res.status == 206) && !x.isPart():
 		return 0, ReasonNotStoredPartial
 	}
 	c := readControl(x.res.header, x.now)

@@ -88,8 +88,8 @@ func (x *exchange) resultTypes() (result, detailed string) {
 var detailedTypes = map[Cause]string{
 	CauseOriginDNS: "OriginDnsError", CauseOriginConnect: "OriginConnectError", CauseOriginTLS: "OriginConnectError",
 	CauseOriginTimeout: "OriginCommError", CauseOriginClosed: "OriginCommError", CauseOriginInvalid: "OriginInvalidResponseError",
-	CauseOriginTooLarge: "OriginError",
-	CauseMethod:         "InvalidRequestMethod", CauseGETBody: "InvalidRequest", CauseCountry: "ClientGeoBlocked",
+	CauseOriginRange: "OriginContentRangeLengthError", CauseOriginTooLarge: "OriginError",
+	CauseMethod: "InvalidRequestMethod", CauseGETBody: "InvalidRequest", CauseCountry: "ClientGeoBlocked",
 }
 
 // requestSize counts a request as HTTP/1.1 writes it.

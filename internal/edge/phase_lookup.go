@@ -51,6 +51,10 @@ func (x *exchange) fromCache() (next phase, reason Reason, ok bool) {
 			return next, reason, true
 		}
 	}
+	if x.method == GET && !x.nested && x.req.Header.Has("Range") && x.fromParts() {
+		x.verdict = "hit"
+		return responseHeaders, ReasonHitPart, true
+	}
 	if x.mayRevalidateLater() && x.serveObject(x.object, xcacheHit) {
 		x.refreshLater()
 		x.verdict = "hit"
@@ -64,6 +68,25 @@ func (x *exchange) fromCache() (next phase, reason Reason, ok bool) {
 		return x.hit(o)
 	}
 	return 0, 0, false
+}
+
+// fromParts answers from the parts of an object that are stored. Those that have expired are confirmed by the origin, when they
+// are what the request asks for.
+func (x *exchange) fromParts() bool {
+	x.key[0] = classParts
+	o := x.svc.effects.Lookup(x.key)
+	x.key[0] = classGET
+	if o == nil || o.Parts == nil || x.object != nil && x.object.Stored.After(o.Stored) {
+		return false
+	}
+	if o.Usable(x.now) {
+		return x.serveObject(o, xcacheHit)
+	}
+	s := stored{object: o}
+	if spans, part := x.ranges(s); part == rangePart && s.has(spans) {
+		x.object = o
+	}
+	return false
 }
 
 // upgrades tells whether this is a WebSocket handshake, which goes to the origin past the cache (facts: cloudfront-dataplane
@@ -145,7 +168,7 @@ func (x *exchange) join() (next phase, reason Reason, ok bool) {
 // Stale).
 func (x *exchange) mayRevalidateLater() bool {
 	o := x.object
-	return o != nil && o.StaleWhileRevalidate > 0 && o.Result == "" && !x.nested && x.method&(GET|HEAD) != 0 &&
+	return o != nil && o.Parts == nil && o.StaleWhileRevalidate > 0 && o.Result == "" && !x.nested && x.method&(GET|HEAD) != 0 &&
 		x.now.Before(o.Expires.Add(min(o.StaleWhileRevalidate, x.behavior.TTL.Max)))
 }
 
@@ -158,6 +181,9 @@ func (x *exchange) refreshLater() {
 	r := *x.req
 	r.Method, r.Body, r.ContentLength, r.Trace = "GET", nil, 0, nil
 	r.Header = r.Header.Clone()
+	for _, name := range [...]string{"Range", "If-Range"} {
+		r.Header.Del(name)
+	}
 	n := x.svc.newExchange(context.WithoutCancel(x.ctx), x.plan, &r)
 	n.viewer = x.viewer
 	n.viewer.Trace, n.viewer.Header = nil, x.viewer.Header.Clone() // the connection reuses the slice

@@ -132,6 +132,7 @@ func (x *exchange) buildFetch(origin *Origin) *FetchRequest {
 	if f.GRPC {
 		req.Proto = message.HTTP2
 	}
+	dropBadRange(req)
 	x.aim(f, origin)
 	if x.hop != nil {
 		x.hop.Fact(trace.OriginPathAdded, origin.Path, req.Path, or(origin.PathSource, origin.SourcePath))
@@ -206,7 +207,8 @@ func (x *exchange) addValidators(r *message.Request) bool {
 	if o == nil || x.method != GET || o.ETag == "" && o.LastModified == "" || x.behavior.Forward.Cookies.Mode() != None {
 		return false
 	}
-	for _, name := range [...]string{"If-None-Match", "If-Modified-Since", "If-Match", "If-Unmodified-Since", "If-Range", "Range"} {
+	// A range stays: when the object has changed, the origin gives that part of the new one.
+	for _, name := range [...]string{"If-None-Match", "If-Modified-Since", "If-Match", "If-Unmodified-Since"} {
 		r.Header.Del(name)
 	}
 	if o.ETag != "" {
@@ -241,7 +243,31 @@ func (x *exchange) traceSent() {
 // way is passed on and not stored.
 const maxCacheable = cache.MaxBody
 
-var errTooLarge = errors.New("the body is larger than 50 GB, and caching is enabled")
+var (
+	errTooLarge    = errors.New("the body is larger than 50 GB, and caching is enabled")
+	errRangeLength = errors.New("Content-Length is not the length in Content-Range")
+)
+
+// unfit finds what CloudFront does not take of an origin, and closes it.
+func (x *exchange) unfit(res *message.Response) error {
+	var err *FetchError
+	switch {
+	case x.keyed && res.Body != nil && res.ContentLength > maxCacheable:
+		err = &FetchError{Kind: FetchTooLarge, Err: errTooLarge}
+	case res.Status == 206 && x.method == GET && res.ContentLength >= 0:
+		// standard-logs-reference, OriginContentRangeLengthError.
+		if s, _, ok := parseContentRange(res.Get("Content-Range")); ok && s.length() != res.ContentLength {
+			err = &FetchError{Kind: FetchRange, Err: errRangeLength}
+		}
+	}
+	if err == nil {
+		return nil
+	}
+	if res.Body != nil {
+		res.Body.Close()
+	}
+	return err
+}
 
 // fetch sends the request. A failure, or an answer that a group's criteria name, goes to the second origin (facts:
 // cloudfront-dataplane 8).
@@ -256,9 +282,8 @@ func (x *exchange) fetch() (phase, Reason) {
 	}
 	res, err := x.svc.effects.Fetch(ctx, s.request)
 	x.res.timing.fetched(x.svc.effects.Now().Sub(s.started))
-	if err == nil && res != nil && x.keyed && res.Body != nil && res.ContentLength > maxCacheable {
-		res.Body.Close()
-		err = &FetchError{Kind: FetchTooLarge, Err: errTooLarge}
+	if err == nil && res != nil {
+		err = x.unfit(res)
 	}
 	if err != nil || res == nil {
 		return x.fetchFailed(err)
@@ -371,6 +396,8 @@ func (k FetchErrorKind) answer() (int, Reason, Cause) {
 		return 504, ReasonOriginTimeout, CauseOriginTimeout
 	case FetchClosed:
 		return 502, ReasonOriginClosed, CauseOriginClosed
+	case FetchRange:
+		return 502, ReasonOriginRange, CauseOriginRange
 	case FetchTooLarge:
 		return 502, ReasonOriginTooLarge, CauseOriginTooLarge
 	}

@@ -132,12 +132,12 @@ func (x *exchange) revalidated(res *message.Response) (phase, Reason) {
 	store = setHead(n, header, x.now) && store
 	n.StaleWhileRevalidate, n.StaleIfError = c.staleWhileRevalidate, c.staleIfError
 	if store {
-		x.svc.effects.Admit(x.key, n)
+		x.svc.effects.Admit(x.keyOf(n), n)
 	}
 	x.endFlight()
 	if !x.serveObject(n, xcacheRefresh) {
 		// Its body is lost: ask again, for all of it.
-		x.svc.effects.Remove(x.key)
+		x.svc.effects.Remove(x.keyOf(n))
 		x.object, x.res.header = nil, nil
 		return originRequest, ReasonLost
 	}
@@ -193,12 +193,12 @@ func (x *exchange) serveStale(status int) (phase, Reason) {
 	n := o.Renewed(o.Stored, o.Expires)
 	n.Epoch, n.Age, n.Retry = x.epoch, o.Age, x.now.Add(x.errorMinTTL(status))
 	if !x.serveObject(n, xcacheRefresh) {
-		x.svc.effects.Remove(x.key)
+		x.svc.effects.Remove(x.keyOf(n))
 		x.fail(status, ReasonLost)
 		return errorPage, ReasonLost
 	}
 	if x.method == GET {
-		x.svc.effects.Admit(x.key, n)
+		x.svc.effects.Admit(x.keyOf(n), n)
 	}
 	x.endFlight()
 	return responseHeaders, ReasonStale

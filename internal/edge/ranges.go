@@ -4,6 +4,8 @@ import (
 	"io"
 	"strconv"
 	"strings"
+
+	"github.com/foregate/foregate/internal/message"
 )
 
 // span is a part of a body, both ends inclusive.
@@ -62,6 +64,19 @@ func parseRange(value string, size int64) ([]span, rangeVerdict) {
 		return nil, rangeUnsatisfiable
 	}
 	return spans, rangePart
+}
+
+// dropBadRange takes away a range that breaks CloudFront's rules, so that the origin gives the whole object, as the cache does
+// (DG-rangegets: parts must ascend, must not overlap, and must all be valid). Other units than bytes go on as they are.
+func dropBadRange(r *message.Request) {
+	v, ok := r.Header.Lookup("Range")
+	if !ok || r.Method != "GET" || !hasPrefixFold(v, "bytes=") {
+		return
+	}
+	if _, verdict := parseRange(v, 1<<60); verdict == rangeWhole { // whatever the size
+		r.Header.Del("Range")
+		r.Header.Del("If-Range")
+	}
 }
 
 // parseSpan reads first-last, first- or -count. A part that is behind the end has first >= size.

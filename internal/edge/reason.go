@@ -47,6 +47,7 @@ const (
 	ReasonHitError
 	ReasonHitConditional
 	ReasonHitShared
+	ReasonHitPart
 	ReasonStaleWhileRevalidate
 	ReasonMiss
 	ReasonLost
@@ -65,6 +66,7 @@ const (
 	ReasonOriginTLS
 	ReasonOriginTimeout
 	ReasonOriginInvalid
+	ReasonOriginRange
 	ReasonOriginTooLarge
 	ReasonPassed
 	ReasonCustomPage
@@ -72,6 +74,7 @@ const (
 	ReasonNoCustomPage
 	ReasonStored
 	ReasonStoredError
+	ReasonStoredPart
 	ReasonNotStoredStatus
 	ReasonNotStoredControl
 	ReasonNotStoredPartial
@@ -127,6 +130,7 @@ var reasonTexts = [reasonCount]string{
 	ReasonHitError:               "an error of the origin is in the cache",
 	ReasonHitConditional:         "the viewer has the object that is in the cache",
 	ReasonHitShared:              "the same object is being fetched, so this request waits for it",
+	ReasonHitPart:                "the part that the request asks for is in the cache",
 	ReasonStaleWhileRevalidate:   "the object has expired; stale-while-revalidate lets it answer while it is fetched anew",
 	ReasonMiss:                   "the cache does not have the object",
 	ReasonLost:                   "the body of the object is not on disk any more, or not as it was written",
@@ -145,6 +149,7 @@ var reasonTexts = [reasonCount]string{
 	ReasonOriginTLS:              "the TLS handshake with the origin failed",
 	ReasonOriginTimeout:          "the origin did not answer in time",
 	ReasonOriginInvalid:          "the origin's answer is not valid HTTP",
+	ReasonOriginRange:            "Content-Length of the origin's answer is not the length in its Content-Range",
 	ReasonOriginTooLarge:         "the origin's body is larger than 50 GB: CloudFront does not fetch it where caching is enabled",
 	ReasonPassed:                 "the answer passes unchanged",
 	ReasonCustomPage:             "a custom error response replaces the error",
@@ -152,9 +157,10 @@ var reasonTexts = [reasonCount]string{
 	ReasonNoCustomPage:           "no custom error response for this status",
 	ReasonStored:                 "the object is stored",
 	ReasonStoredError:            "the error is stored for the error caching time",
+	ReasonStoredPart:             "the part is stored, with what is known of the object",
 	ReasonNotStoredStatus:        "answers with this status are not stored",
 	ReasonNotStoredControl:       "Cache-Control of the answer, with minimum TTL zero, forbids storing",
-	ReasonNotStoredPartial:       "a part of an object is not stored",
+	ReasonNotStoredPartial:       "a part that cannot be placed in its object is not stored, nor is an answer about a condition or a range",
 	ReasonNotStoredAuthorization: "the viewer's Authorization reached the origin and is not in the cache key, and the origin does not say that others may have the answer",
 	ReasonNoPolicy:               "no response headers policy",
 	ReasonPolicyApplied:          "the response headers policy is applied",
@@ -209,6 +215,7 @@ const (
 	CauseOriginTimeout      Cause = "origin-timeout"
 	CauseOriginClosed       Cause = "origin-closed"
 	CauseOriginInvalid      Cause = "origin-invalid-response"
+	CauseOriginRange        Cause = "origin-range-length"
 	CauseOriginTooLarge     Cause = "origin-body-too-large"
 	CauseFunctionInvalid    Cause = "function-result-invalid"
 	CauseFunctionFailed     Cause = "function-failed"

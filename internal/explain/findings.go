@@ -177,7 +177,7 @@ func (r refusal) cloudFront() (diag.Finding, bool) {
 		return f, true
 	case edge.CauseSignatureMissing, edge.CauseSignatureKey, edge.CauseSignatureMalformed, edge.CauseSignatureMismatch, edge.CauseSignatureDenied:
 		return r.signed(edge.Cause(r.fact.Detail))
-	case edge.CauseOriginDNS, edge.CauseOriginConnect, edge.CauseOriginTLS, edge.CauseOriginTimeout, edge.CauseOriginClosed, edge.CauseOriginInvalid:
+	case edge.CauseOriginDNS, edge.CauseOriginConnect, edge.CauseOriginTLS, edge.CauseOriginTimeout, edge.CauseOriginClosed, edge.CauseOriginInvalid, edge.CauseOriginRange:
 		return r.because(diag.OriginUnreachable, "CloudFront got no answer from the origin",
 			"check the origin's domain name, port, protocol policy and certificate", "send the host elsewhere with --origin HOST=URL"), true
 	case edge.CauseOriginTooLarge:

@@ -92,7 +92,7 @@ func (c *Cache) leaving(s *shard) (out []demotion) {
 	epoch := c.Epoch()
 	for _, e := range [...]*entry{s.main.tail, s.small.tail} {
 		for ; e != nil; e = e.prev {
-			if e.object.File == nil && !e.object.onDisk && (e.main || e.uses.Load() > 0) {
+			if e.object.File == nil && e.object.Parts == nil && !e.object.onDisk && (e.main || e.uses.Load() > 0) {
 				o := *e.object
 				o.Epoch = epoch
 				out = append(out, demotion{e.key, &o})
@@ -250,7 +250,7 @@ func (c *Cache) holds(key []byte) bool {
 
 // demote hands an evicted entry to the disk.
 func (c *Cache) demote(e *entry) {
-	if c.disk != nil && e.object.File == nil && !e.object.onDisk {
+	if c.disk != nil && e.object.File == nil && e.object.Parts == nil && !e.object.onDisk {
 		c.disk.demoteLater(e, c.Epoch())
 	}
 }

@@ -22,7 +22,11 @@ type Object struct {
 	Body []byte
 	// File is the body of an object that is on disk, nil for others.
 	File *File
-	// HeadOnly is an answer to HEAD, and Length the length that GET would have, -1 when the origin did not say.
+	// Parts are the parts of the body that are known, where not all of it is; they ascend and do not overlap. Such objects have
+	// keys of their own (see AdmitPart).
+	Parts []Part
+	// HeadOnly is an answer to HEAD, and Length the length that GET would have, -1 when the origin did not say. Of an object
+	// of parts, it is the complete length.
 	HeadOnly bool
 	Length   int64
 	// Stored is when the origin confirmed the object last, Age how old it said it was then, Expires when it goes stale.
@@ -48,10 +52,10 @@ type Object struct {
 // Usable tells whether the object may answer at now without asking the origin.
 func (o *Object) Usable(now time.Time) bool { return now.Before(o.Expires) || now.Before(o.Retry) }
 
-// Size is the length of the body; of an answer to HEAD, the length that GET would have.
+// Size is the length of the body; of an answer to HEAD, and of parts, the length that the whole has.
 func (o *Object) Size() int64 {
 	switch {
-	case o.HeadOnly:
+	case o.HeadOnly, o.Parts != nil:
 		return o.Length
 	case o.File != nil:
 		return o.File.size
@@ -91,6 +95,9 @@ func (o *Object) size(key int) int64 {
 	n := overhead + round(key) + round(len(o.Body)) + round(len(o.Target)) + round(len(o.Via))
 	if o.Head != nil {
 		n += round(len(o.Head.Text))
+	}
+	for _, p := range o.Parts {
+		n += round(cap(p.Body)) + int64(unsafe.Sizeof(p))
 	}
 	return n
 }

@@ -48,8 +48,8 @@ type Stream struct {
 type StreamOptions struct {
 	// Length is the length that was announced, -1 when unknown. A body that ends short or long is incomplete.
 	Length int64
-	// Keep is false for a body that is only shared, or only passed on.
-	Keep bool
+	// Keep is false for a body that is only shared, or only passed on. With InMemory it goes to no file.
+	Keep, InMemory bool
 	// Complete gets the whole body when it has arrived, in memory or as a file. Done runs once after that, or when the body
 	// has failed.
 	Complete func(body []byte, file *File)
@@ -75,7 +75,7 @@ func (c *Cache) NewStream(src io.ReadCloser, opts StreamOptions) (*Stream, *Read
 
 // toFile moves the body to the disk, or gives it up where there is no room.
 func (s *Stream) toFile() {
-	if s.cache.disk != nil {
+	if s.cache.disk != nil && !s.opts.InMemory {
 		s.file = s.cache.disk.create(s.opts.Length)
 	}
 	if s.file == nil {
