@@ -205,10 +205,7 @@ func (d *distributionCompiler) origin(rec *store.Record, o *cloudfront.Origin, i
 			d.unsupported(rec, path+".CustomOriginConfig.OriginMtlsConfig", "no certificate is shown to the origin")
 		}
 	case o.VpcOriginConfig != nil:
-		v := o.VpcOriginConfig
-		out.VPC = true
-		out.ReadTimeout, out.KeepaliveTimeout = seconds(or(v.OriginReadTimeout, 30)), seconds(or(v.OriginKeepaliveTimeout, 5))
-		d.unsupported(rec, path+".VpcOriginConfig", "there are no VPCs here: the domain name is reached as it resolves, on ports 80 and 443, with the viewer's protocol; send it elsewhere with --origin")
+		d.vpcOrigin(&out, o.VpcOriginConfig)
 	}
 	out.Access = d.access(o, distribution)
 	if out.Access.Kind != edge.NoAccess && !d.servedHere(out.Domain) {
@@ -232,15 +229,40 @@ func (d *distributionCompiler) servedHere(domain string) bool {
 
 func customOrigin(out *edge.Origin, c *cloudfront.CustomOriginConfig) {
 	out.HTTPPort, out.HTTPSPort = int(or(c.HTTPPort, 80)), int(or(c.HTTPSPort, 443))
-	switch deref(c.OriginProtocolPolicy) {
-	case "http-only":
-		out.Protocol = edge.OriginHTTPOnly
-	case "https-only":
-		out.Protocol = edge.OriginHTTPSOnly
-	}
+	out.Protocol = originProtocol(c.OriginProtocolPolicy)
 	out.ReadTimeout, out.KeepaliveTimeout = seconds(or(c.OriginReadTimeout, 30)), seconds(or(c.OriginKeepaliveTimeout, 5))
 	if c.OriginSslProtocols != nil {
 		out.SSLProtocols = c.OriginSslProtocols.Items
+	}
+}
+
+func originProtocol(policy *string) edge.OriginProtocol {
+	switch deref(policy) {
+	case "http-only":
+		return edge.OriginHTTPOnly
+	case "https-only":
+		return edge.OriginHTTPSOnly
+	}
+	return edge.OriginMatchViewer
+}
+
+// vpcOrigin takes over timeouts from the distribution, and ports, protocol and TLS from the VPC origin that it names.
+func (d *distributionCompiler) vpcOrigin(out *edge.Origin, c *cloudfront.VpcOriginConfig) {
+	out.VPC = true
+	out.ReadTimeout, out.KeepaliveTimeout = seconds(or(c.OriginReadTimeout, 30)), seconds(or(c.OriginKeepaliveTimeout, 5))
+	v, ok := resource.VpcOrigins.Get(d.view, resource.Global, deref(c.VpcOriginId))
+	if !ok {
+		return // the service has checked it
+	}
+	e := v.Config
+	out.HTTPPort, out.HTTPSPort, out.Protocol = int(or(e.HTTPPort, 80)), int(or(e.HTTPSPort, 443)), originProtocol(e.OriginProtocolPolicy)
+	if e.OriginSslProtocols != nil {
+		out.SSLProtocols = e.OriginSslProtocols.Items
+	}
+	if !d.env.Origins.Overrides(out.Domain) {
+		d.report(diag.Finding{Code: diag.UnsupportedProperty, Severity: diag.Info, Path: out.SourcePath + ".VpcOriginConfig",
+			Message: fmt.Sprintf("there are no VPCs here: %s is reached as its name resolves on this machine", out.Domain),
+			Fixes:   []string{"say where it is: --origin " + out.Domain + "=http://HOST:PORT"}})
 	}
 }
 

@@ -18,6 +18,7 @@ const (
 	docOriginPath     = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/DownloadDistValuesOrigin.html#DownloadDistValuesOriginPath"
 	docAuthorization  = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/add-origin-custom-headers.html#add-origin-custom-headers-forward-authorization"
 	docEndpointTypes  = "https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-api-endpoint-types.html"
+	docVpcOrigins     = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-vpc-origins.html"
 	docPathPattern    = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/DownloadDistValuesCacheBehavior.html#DownloadDistValuesPathPattern"
 )
 
@@ -46,12 +47,36 @@ func (d *distributionCompiler) staticFindings(rec *store.Record, p *edge.Plan) {
 		d.headerFindings(b)
 		switch {
 		case b.Origin >= 0:
-			d.apiFindings(p, b, &p.Origins[b.Origin])
+			d.originFindings(p, b, &p.Origins[b.Origin])
 		case b.Group >= 0:
 			for _, member := range p.Groups[b.Group].Members {
-				d.apiFindings(p, b, &p.Origins[member])
+				d.originFindings(p, b, &p.Origins[member])
 			}
 		}
+	}
+}
+
+func (d *distributionCompiler) originFindings(p *edge.Plan, b *edge.Behavior, o *edge.Origin) {
+	d.apiFindings(p, b, o)
+	if o.VPC {
+		d.vpcFindings(b, o)
+	}
+}
+
+// vpcFindings names what a behavior asks for and a VPC origin does not support (DG-private-content-vpc-origins, "Protocol and
+// Feature Restrictions").
+func (d *distributionCompiler) vpcFindings(b *edge.Behavior, o *edge.Origin) {
+	report := func(path, what, effect, fix string) {
+		d.report(diag.Finding{Code: diag.VPCOriginRestricted, Severity: diag.Warning, Path: path, Doc: docVpcOrigins,
+			Message: fmt.Sprintf("the origin %s is a VPC origin, which does not support %s: %s", o.ID, what, effect), Fixes: []string{fix}})
+	}
+	for _, e := range []edge.Event{edge.OriginRequest, edge.OriginResponse} {
+		if a := b.Lambda[e]; a != nil {
+			report(a.SourcePath, "Lambda@Edge on "+e.String(), "the function is not run", "associate the function with viewer-request or viewer-response")
+		}
+	}
+	if b.GRPC {
+		report(b.Source.Behavior, "gRPC", "calls get 502", "make the endpoint public, with CustomOriginConfig")
 	}
 }
 

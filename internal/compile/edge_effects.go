@@ -42,6 +42,9 @@ func (fx *edgeEffects) Fetch(ctx context.Context, f *edge.FetchRequest) (*messag
 	if t.HTTP2 = f.GRPC; f.GRPC && f.Scheme != "https" {
 		return nil, &edge.FetchError{Kind: edge.FetchProtocol, Err: errGRPCInClear}
 	}
+	if f.GRPC && o.VPC {
+		return nil, &edge.FetchError{Kind: edge.FetchProtocol, Err: errGRPCInVPC}
+	}
 	t.MinTLS, t.MaxTLS = tlsRange(o.SSLProtocols)
 	resp, err := fx.env.Origins.Fetch(ctx, t, f.Request)
 	if err != nil {
@@ -52,6 +55,9 @@ func (fx *edgeEffects) Fetch(ctx context.Context, f *edge.FetchRequest) (*messag
 
 // errGRPCInClear is an origin that a request of gRPC cannot go to (DG26-distribution-using-grpc).
 var errGRPCInClear = errors.New("gRPC goes to origins over HTTPS only, and the origin's protocol policy is http-only")
+
+// errGRPCInVPC is DG-private-content-vpc-origins, "Protocol and Feature Restrictions"; what CloudFront answers is not known.
+var errGRPCInVPC = errors.New("VPC origins do not support gRPC")
 
 // tlsRange is the range of versions that OriginSslProtocols allows. SSLv3 is offered by nobody any more: TLS 1.0 is the oldest.
 func tlsRange(names []string) (lowest, highest uint16) {

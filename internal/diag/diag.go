@@ -88,6 +88,7 @@ const (
 	SignedURLMismatch               Code = "signed-url-mismatch"
 	SignedURLDenied                 Code = "signed-url-denied"
 	OriginUnreachable               Code = "origin-unreachable"
+	VPCOriginRestricted             Code = "vpc-origin-restricted"
 	WebSocketHeadersDropped         Code = "websocket-headers-dropped"
 	RuntimeMissing                  Code = "runtime-missing"
 	TemplateCodeMissing             Code = "function-code-missing"

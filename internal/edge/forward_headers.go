@@ -112,6 +112,10 @@ func (x *exchange) originHeaders(origin *Origin) message.Header {
 	}
 	h = append(h, message.Field{Name: "X-Amz-Cf-Id", Value: x.id}, x.viaField(), x.forwardedForField())
 	upgrade, grpc := x.upgrades(), x.grpc()
+	if upgrade && origin.VPC {
+		upgrade = false
+		x.hop.Fact(trace.VPCRestricted, "WebSocket", "the origin got an ordinary GET without Upgrade", origin.SourcePath)
+	}
 	conditionalOff := x.keyed && f.Cookies.Mode() != None
 	for i := range in {
 		name := in[i].Name

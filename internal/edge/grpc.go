@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/foregate/foregate/internal/message"
+	"github.com/foregate/foregate/internal/trace"
 )
 
 // grpc tells whether the request is one of gRPC that the behavior passes on: by its Content-Type, application/grpc with or
@@ -25,10 +26,15 @@ func cutPrefixFold(s, prefix string) (string, bool) {
 	return s[len(prefix):], true
 }
 
-// lambda is the behavior's function for an event, which a request of gRPC does not have.
+// lambda is the behavior's function for an event, which a request of gRPC does not have, and on the events of the origin none to
+// a VPC origin (DG-private-content-vpc-origins).
 func (x *exchange) lambda(e Event) *LambdaAssociation {
 	a := x.behavior.Lambda[e]
-	if a != nil && x.grpc() {
+	if a == nil || x.grpc() {
+		return nil
+	}
+	if (e == OriginRequest || e == OriginResponse) && x.fetched != nil && x.fetched.origin != nil && x.fetched.origin.VPC {
+		x.hop.Fact(trace.VPCRestricted, "Lambda@Edge on origin events", "the function was not run", a.SourcePath)
 		return nil
 	}
 	return a

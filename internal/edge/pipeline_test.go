@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -571,6 +572,29 @@ func TestWebSocket(t *testing.T) {
 	res := s.Serve(context.Background(), r)
 	if _, ok := res.Body.(io.ReadWriteCloser); !ok || res.Status != 101 || res.Header.Get("Sec-WebSocket-Accept") != "a" {
 		t.Errorf("%d %v %T", res.Status, res.Header, res.Body)
+	}
+}
+
+// A VPC origin gets an ordinary GET (DG-private-content-vpc-origins).
+func TestNoWebSocketToVPC(t *testing.T) {
+	plan := testPlan(managed(t, "Managed-CachingOptimized", "Managed-AllViewer"))
+	plan.Origins[0].VPC = true
+	w, s := newWorld(plan)
+	w.origin = func(r *FetchRequest) (*message.Response, error) {
+		if h := r.Request.Header; h.Has("Upgrade") || h.Has("Connection") {
+			t.Errorf("sent %v", h)
+		}
+		return &message.Response{Status: 426, ContentLength: 0}, nil
+	}
+	r := get("/ws", "Connection", "Upgrade", "Upgrade", "websocket", "Sec-WebSocket-Key", "k")
+	r.Upgrade = func() (io.ReadWriteCloser, error) { return nil, errors.New("not called") }
+	r.Trace = &trace.Trace{}
+	if res := s.Serve(context.Background(), r); res.Status != 426 {
+		t.Errorf("%d", res.Status)
+	}
+	facts := r.Trace.Hops()[0].Facts
+	if !slices.ContainsFunc(facts, func(f trace.Fact) bool { return f.Kind == trace.VPCRestricted && f.Name == "WebSocket" }) {
+		t.Errorf("facts %v", facts)
 	}
 }
 

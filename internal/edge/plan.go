@@ -184,7 +184,8 @@ type Origin struct {
 	// to ask TLS for, and the names for which the certificate may be valid. "" and nil leave it to the rules.
 	HostHeader, SNI  string
 	CertificateNames []string
-	// VPC and MutualTLS tell of origins that CloudFront Functions may do less with.
+	// VPC and MutualTLS tell of origins that CloudFront Functions may do less with. A VPC origin also takes no WebSocket, no gRPC
+	// and no Lambda@Edge on origin events (DG-private-content-vpc-origins).
 	VPC, MutualTLS bool
 	// SourcePath is the origin in the source; PathSource its OriginPath.
 	SourcePath, PathSource string

@@ -30,6 +30,7 @@ const (
 	docOAC            = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-restricting-access-to-s3.html"
 	docOACLambda      = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-restricting-access-to-lambda.html"
 	docURLAuth        = "https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"
+	docVpcOrigins     = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-vpc-origins.html"
 	docWebSocket      = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/distribution-working-with.websockets.html"
 	docMethods        = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/DownloadDistValuesCacheBehavior.html#DownloadDistValuesAllowedHTTPMethods"
 	docLambdaEdgeLogs = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/lambda-edge-testing-debugging.html"
@@ -51,6 +52,10 @@ func dynamic(e *Explanation) []diag.Finding {
 				}
 			case trace.FunctionFailed:
 				out = append(out, functionFailed(f))
+			case trace.VPCRestricted:
+				out = append(out, diag.Finding{Code: diag.VPCOriginRestricted, Severity: diag.Error, Path: f.Path, Doc: docVpcOrigins,
+					Message: fmt.Sprintf("VPC origins do not support %s: %s", f.Name, f.Detail),
+					Fixes:   []string{"make the endpoint public, and name it with CustomOriginConfig"}})
 			case trace.Unsupported:
 				out = append(out, diag.Finding{Code: diag.UnsupportedProperty, Severity: diag.Warning, Path: f.Path,
 					Message: fmt.Sprintf("%s applied to this request, and Foregate does not honour it", f.Name),

@@ -231,6 +231,16 @@ func (c *Client) Fetch(ctx context.Context, t Target, r *message.Request) (*mess
 	}
 }
 
+// Overrides tells whether Options.Override sends a host elsewhere, on one port at least.
+func (c *Client) Overrides(host string) bool {
+	for from := range c.override {
+		if name, _, err := net.SplitHostPort(from); from == host || err == nil && name == host {
+			return true
+		}
+	}
+	return false
+}
+
 // overridden applies Options.Override to t.
 func (c *Client) overridden(t *Target) bool {
 	u := c.override[t.Host]

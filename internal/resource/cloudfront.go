@@ -20,6 +20,7 @@ var (
 	KeyGroups              = store.NewKind[KeyGroup]("cloudfront", "key-group")
 	PublicKeys             = store.NewKind[PublicKey]("cloudfront", "public-key")
 	ContinuousDeployments  = store.NewKind[ContinuousDeployment]("cloudfront", "continuous-deployment-policy")
+	VpcOrigins             = store.NewKind[VpcOrigin]("cloudfront", "vpc-origin")
 	Invalidations          = store.NewKind[Invalidation]("cloudfront", "invalidation")
 )
 
@@ -27,7 +28,8 @@ func cloudFrontDecoders() []store.Decoder {
 	return []store.Decoder{
 		Distributions.Decoder(), CachePolicies.Decoder(), OriginRequestPolicies.Decoder(), ResponseHeaderPolicies.Decoder(),
 		OriginAccessControls.Decoder(), OriginAccessIdentities.Decoder(), CloudFrontFunctions.Decoder(),
-		KeyValueStores.Decoder(), KeyGroups.Decoder(), PublicKeys.Decoder(), ContinuousDeployments.Decoder(), Invalidations.Decoder(),
+		KeyValueStores.Decoder(), KeyGroups.Decoder(), PublicKeys.Decoder(), ContinuousDeployments.Decoder(),
+		VpcOrigins.Decoder(), Invalidations.Decoder(),
 	}
 }
 
@@ -72,6 +74,15 @@ type OriginAccessIdentity struct {
 	// S3CanonicalUserID stands for the identity in bucket policies.
 	S3CanonicalUserID string
 	Config            *cloudfront.CloudFrontOriginAccessIdentityConfig
+}
+
+// VpcOrigin is stored under its id (vo_…).
+type VpcOrigin struct {
+	ID     string
+	Config *cloudfront.VpcOriginEndpointConfig
+	Tags   map[string]string
+	// Changes counts the updates of Config; its ETag is made of it.
+	Changes uint64
 }
 
 // FunctionStage is the code and configuration of a CloudFront Function at one stage.

@@ -36,6 +36,8 @@ type plain struct {
 	nameLimit int
 	// lowerName makes the generated name lower case.
 	lowerName bool
+	// complete fills in what templates may leave out and the inputs of create and update want; it may be nil.
+	complete func(in any)
 }
 
 // resourceType makes the type.
@@ -99,6 +101,9 @@ func (p plain) input(r *request, operation string) (reflect.Value, error) {
 			name = strings.ToLower(name)
 		}
 		setText(member(in, p.name), name)
+	}
+	if p.complete != nil {
+		p.complete(in.Interface())
 	}
 	return in, nil
 }

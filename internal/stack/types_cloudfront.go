@@ -26,6 +26,7 @@ var cloudFrontTypes = map[string]*resourceType{
 	"AWS::CloudFront::PublicKey":                      cloudFrontPlain("PublicKey", "Id", "CreatedTime"),
 	"AWS::CloudFront::KeyGroup":                       cloudFrontPlain("KeyGroup", "Id", "LastModifiedTime"),
 	"AWS::CloudFront::ContinuousDeploymentPolicy":     cloudFrontPlain("ContinuousDeploymentPolicy", "Id", "LastModifiedTime"),
+	"AWS::CloudFront::VpcOrigin":                      vpcOriginType(),
 	"AWS::CloudFront::KeyValueStore": plain{
 		service: cloudfront.Service, handler: func(s *Services) any { return s.CloudFront }, required: []string{"Name"}, replace: []string{"Name"},
 		// An update of the API has the comment only; ImportSource is read when the store is made (CFN26 KeyValueStore).
@@ -183,14 +184,14 @@ func updateDistribution(ctx context.Context, r *request, old resource.StackResou
 	if err != nil {
 		return made{}, err
 	}
-	if err := retagDistribution(ctx, r, out.Distribution.ARN, in.Tags); err != nil {
+	if err := retag(ctx, r, out.Distribution.ARN, in.Tags); err != nil {
 		return made{}, err
 	}
 	return distributionMade(out.Distribution), nil
 }
 
-// retagDistribution makes the tags what the template says.
-func retagDistribution(ctx context.Context, r *request, arn *string, tags *cloudfront.Tags) error {
+// retag makes the tags of a resource what the template says.
+func retag(ctx context.Context, r *request, arn *string, tags *cloudfront.Tags) error {
 	now, err := r.CloudFront.ListTagsForResource(ctx, &cloudfront.ListTagsForResourceInput{Resource: arn})
 	if err != nil {
 		return err
@@ -275,4 +276,50 @@ func publish(ctx context.Context, r *request, f *cloudfront.FunctionSummary, eta
 	}
 	arn := *f.FunctionMetadata.FunctionARN
 	return made{arn, map[string]string{"FunctionARN": arn, "FunctionMetadata.FunctionARN": arn, "Stage": *f.FunctionMetadata.Stage}}, nil
+}
+
+// vpcOriginType: of an endpoint's configuration a template may leave out what the API wants (CFN26 VpcOriginEndpointConfig). What
+// Ref returns is not in CloudFormation's reference: the id.
+func vpcOriginType() *resourceType {
+	p := plain{
+		service: cloudfront.Service, handler: func(s *Services) any { return s.CloudFront }, required: []string{"VpcOriginEndpointConfig"},
+		spelling: spelling{skip: map[string]bool{"UpdateVpcOriginRequest.Tags": true}},
+		create:   "CreateVpcOrigin", describe: "GetVpcOrigin", update: "UpdateVpcOrigin", delete: "DeleteVpcOrigin", key: "Id", result: "VpcOrigin", ref: "Id",
+		complete: func(in any) {
+			var c *cloudfront.VpcOriginEndpointConfig
+			switch in := in.(type) {
+			case *cloudfront.CreateVpcOriginInput:
+				c = in.VpcOriginEndpointConfig
+			case *cloudfront.UpdateVpcOriginInput:
+				c = in.VpcOriginEndpointConfig
+			}
+			if c == nil {
+				return
+			}
+			if c.HTTPPort == nil {
+				c.HTTPPort = new(int64(80))
+			}
+			if c.HTTPSPort == nil {
+				c.HTTPSPort = new(int64(443))
+			}
+			if c.OriginProtocolPolicy == nil {
+				c.OriginProtocolPolicy = new("match-viewer")
+			}
+		},
+		attributes: map[string]string{"AccountId": "AccountId", "Arn": "Arn", "CreatedTime": "CreatedTime", "Id": "Id", "LastModifiedTime": "LastModifiedTime", "Status": "Status"},
+	}
+	t := p.resourceType()
+	update := t.update
+	t.update = func(ctx context.Context, r *request, old resource.StackResource) (made, error) {
+		m, err := update(ctx, r, old)
+		if err != nil {
+			return made{}, err
+		}
+		in := &cloudfront.CreateVpcOriginInput{}
+		if err := r.into(in, cfShape("CreateVpcOriginRequest")); err != nil {
+			return made{}, err
+		}
+		return m, retag(ctx, r, new(m.attributes["Arn"]), in.Tags)
+	}
+	return t
 }

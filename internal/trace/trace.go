@@ -69,6 +69,9 @@ const (
 	// PlaceUnknown: a setting or a header needs the place of the viewer, and nothing is known of its address. Name is the setting or
 	// the header, Detail the address, Path the setting.
 	PlaceUnknown FactKind = "place-unknown"
+	// VPCRestricted: the request asked for something that a VPC origin does not support. Name is what, Detail what happened instead,
+	// Path the origin or the setting.
+	VPCRestricted FactKind = "vpc-restricted"
 	// Unsupported: a setting that applied to this request and that Foregate does not honour. Path is the setting.
 	Unsupported FactKind = "unsupported"
 )

@@ -36,9 +36,16 @@ func (s *Service) using(ctx context.Context, marker, maxItems *string, use func(
 
 // idsOf pages through the ids of the distributions with a behavior that satisfies use.
 func (s *Service) idsOf(ctx context.Context, marker, maxItems *string, use func(*cloudfront.DefaultCacheBehavior) bool) (*cloudfront.DistributionIdList, error) {
+	return s.idsWith(ctx, marker, maxItems, func(c *cloudfront.DistributionConfig) bool {
+		return slices.ContainsFunc(behaviors(c), func(b behavior) bool { return use(b.DefaultCacheBehavior) })
+	})
+}
+
+// idsWith pages through the ids of the distributions that satisfy use.
+func (s *Service) idsWith(ctx context.Context, marker, maxItems *string, use func(*cloudfront.DistributionConfig) bool) (*cloudfront.DistributionIdList, error) {
 	var all []string
 	for _, v := range resource.Distributions.All(s.env.Store.Read(ctx), global) {
-		if slices.ContainsFunc(behaviors(v.Config), func(b behavior) bool { return use(b.DefaultCacheBehavior) }) {
+		if use(v.Config) {
 			all = append(all, v.ID)
 		}
 	}

@@ -43,6 +43,14 @@ func (s *Service) checkDistribution(ctx context.Context, c *cloudfront.Distribut
 	if err != nil {
 		return err
 	}
+	for i, o := range c.Origins.Items {
+		if o.VpcOriginConfig == nil {
+			continue
+		}
+		if err := checkVpcOriginConfig(r, o.VpcOriginConfig, s.env.Account, indexed("DistributionConfig.Origins.Items", i)+".VpcOriginConfig"); err != nil {
+			return err
+		}
+	}
 	if c.DefaultCacheBehavior == nil {
 		return missingArgument("DistributionConfig.DefaultCacheBehavior")
 	}

@@ -120,11 +120,6 @@ func checkOrigin(r store.Reader, o *cloudfront.Origin, at string) error {
 			return err
 		}
 	}
-	if v := o.VpcOriginConfig; v != nil {
-		if err := checkOriginTimeouts(v.OriginReadTimeout, v.OriginKeepaliveTimeout, at+".VpcOriginConfig"); err != nil {
-			return err
-		}
-	}
 	if v := o.S3OriginConfig; v != nil {
 		if err := checkOriginTimeouts(v.OriginReadTimeout, nil, at+".S3OriginConfig"); err != nil {
 			return err
@@ -159,19 +154,30 @@ func checkOriginKind(o *cloudfront.Origin, at string) error {
 }
 
 func checkCustomOrigin(c *cloudfront.CustomOriginConfig, at string) error {
-	if !slices.Contains([]string{"http-only", "match-viewer", "https-only"}, deref(c.OriginProtocolPolicy)) {
-		return invalid(at+".OriginProtocolPolicy", "The parameter OriginProtocolPolicy is invalid.", fmt.Sprintf("%q is not http-only, match-viewer or https-only", deref(c.OriginProtocolPolicy)))
+	if err := checkEndpoint(endpoint{c.HTTPPort, c.HTTPSPort, c.OriginProtocolPolicy, c.OriginSslProtocols}, at); err != nil {
+		return err
 	}
-	for name, port := range map[string]int64{"HTTPPort": deref(or(c.HTTPPort, 80)), "HTTPSPort": deref(or(c.HTTPSPort, 443))} {
+	return checkOriginTimeouts(c.OriginReadTimeout, c.OriginKeepaliveTimeout, at)
+}
+
+// endpoint is what a custom origin and a VPC origin say about how to connect.
+type endpoint struct {
+	http, https *int64
+	policy      *string
+	tls         *cloudfront.OriginSslProtocols
+}
+
+func checkEndpoint(e endpoint, at string) error {
+	if !slices.Contains([]string{"http-only", "match-viewer", "https-only"}, deref(e.policy)) {
+		return invalid(at+".OriginProtocolPolicy", "The parameter OriginProtocolPolicy is invalid.", fmt.Sprintf("%q is not http-only, match-viewer or https-only", deref(e.policy)))
+	}
+	for name, port := range map[string]int64{"HTTPPort": deref(or(e.http, 80)), "HTTPSPort": deref(or(e.https, 443))} {
 		if port != 80 && port != 443 && (port < 1024 || port > 65535) {
 			return invalid(at+"."+name, fmt.Sprintf("The parameter %s is invalid.", name), fmt.Sprintf("port %d is not 80, 443 or 1024 to 65535", port))
 		}
 	}
-	if err := checkOriginTimeouts(c.OriginReadTimeout, c.OriginKeepaliveTimeout, at); err != nil {
-		return err
-	}
-	if c.OriginSslProtocols != nil {
-		for _, p := range c.OriginSslProtocols.Items {
+	if e.tls != nil {
+		for _, p := range e.tls.Items {
 			if !slices.Contains([]string{"SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2"}, p) {
 				return refuse(cloudfront.ErrCodeInvalidProtocolSettings, at+".OriginSslProtocols", "You cannot specify SSLv3 as the minimum protocol version if you only want to support only clients that support Server Name Indication (SNI).", diag.Finding{
 					Because: []string{fmt.Sprintf("%q is not SSLv3, TLSv1, TLSv1.1 or TLSv1.2", p)}})

@@ -14,6 +14,7 @@ import (
 const (
 	maxAccessControls       = 100
 	maxAccessIdentities     = 100
+	maxVpcOrigins           = 25
 	maxDedicatedIPs         = 2   // certificates of distributions with dedicated IP addresses
 	maxLambdas              = 100 // Lambda@Edge functions of a distribution
 	maxLambdaDistributions  = 500 // distributions of an account that have Lambda@Edge functions
@@ -81,6 +82,15 @@ func sharedQuotas() []shared {
 				for i, o := range c.Origins.Items {
 					if id := deref(o.OriginAccessControlId); id != "" {
 						out = append(out, use{id, indexed("DistributionConfig.Origins.Items", i) + ".OriginAccessControlId"})
+					}
+				}
+				return out
+			}},
+		{cloudfront.ErrCodeEntityLimitExceeded, "The entity limit has been exceeded.", 50,
+			func(c *cloudfront.DistributionConfig) (out []use) {
+				for i, o := range c.Origins.Items {
+					if o.VpcOriginConfig != nil {
+						out = append(out, use{deref(o.VpcOriginConfig.VpcOriginId), indexed("DistributionConfig.Origins.Items", i) + ".VpcOriginConfig.VpcOriginId"})
 					}
 				}
 				return out

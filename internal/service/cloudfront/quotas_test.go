@@ -39,6 +39,9 @@ func TestSharedQuotas(t *testing.T) {
 			c.DefaultCacheBehavior.FunctionAssociations = &cloudfront.FunctionAssociations{Items: []*cloudfront.FunctionAssociation{{FunctionARN: new("own")}}}
 		}},
 		{"TooManyDistributionsAssociatedToOriginAccessControl", 100, func(c *cloudfront.DistributionConfig) { c.Origins.Items[0].OriginAccessControlId = new("own") }},
+		{"EntityLimitExceeded", 50, func(c *cloudfront.DistributionConfig) {
+			c.Origins.Items[0].VpcOriginConfig = &cloudfront.VpcOriginConfig{VpcOriginId: new("own")}
+		}},
 		{"TooManyDistributionsWithSingleFunctionARN", 500, func(c *cloudfront.DistributionConfig) {
 			c.DefaultCacheBehavior.LambdaFunctionAssociations = &cloudfront.LambdaFunctionAssociations{Items: []*cloudfront.LambdaFunctionAssociation{{LambdaFunctionARN: new(lambda)}}}
 		}},

@@ -23,7 +23,7 @@ type taggable struct {
 	set  func(map[string]string) error
 }
 
-// tagged finds what a tagging call is about: a distribution, a function or a key value store.
+// tagged finds what a tagging call is about: a distribution, a function, a key value store or a VPC origin.
 func (s *Service) tagged(ctx context.Context, arn *string) (*taggable, error) {
 	is := func(kind, id string) bool { return s.arn(kind, id) == deref(arn) }
 	t := tagsOf(ctx, s, resource.Distributions, func(v *resource.Distribution) bool { return is("distribution", v.ID) }, func(v *resource.Distribution) *map[string]string { return &v.Tags })
@@ -32,6 +32,9 @@ func (s *Service) tagged(ctx context.Context, arn *string) (*taggable, error) {
 	}
 	if t == nil {
 		t = tagsOf(ctx, s, resource.KeyValueStores, func(v *resource.KeyValueStore) bool { return v.ARN == deref(arn) }, func(v *resource.KeyValueStore) *map[string]string { return &v.Tags })
+	}
+	if t == nil {
+		t = tagsOf(ctx, s, resource.VpcOrigins, func(v *resource.VpcOrigin) bool { return is("vpcorigin", v.ID) }, func(v *resource.VpcOrigin) *map[string]string { return &v.Tags })
 	}
 	if t == nil {
 		return nil, awsapi.Errorf(cloudfront.ErrCodeNoSuchResource, "The specified resource does not exist.")
