@@ -316,8 +316,18 @@ func (d *distributionCompiler) settings(rec *store.Record, p *edge.Plan, c *clou
 		d.report(diag.Finding{Code: diag.UnsupportedProperty, Severity: diag.Info, Path: d.path(rec, config+"ViewerCertificate.AcmCertificateArn"),
 			Message: "the certificate is not one of this account here: the local authority vouches for the aliases instead"})
 	}
-	if deref(c.ConnectionMode) == "tenant-only" || c.TenantConfig != nil {
+	if deref(c.ViewerCertificate.IAMCertificateId) != "" {
+		d.report(diag.Finding{Code: diag.UnsupportedProperty, Severity: diag.Info, Path: d.path(rec, config+"ViewerCertificate.IamCertificateId"),
+			Message: "IAM keeps no certificates here: the local authority vouches for the aliases instead"})
+	}
+	if deref(c.ConnectionMode) == "tenant-only" {
 		note("ConnectionMode", "distribution tenants are not served: the distribution answers by its own names")
+	}
+	if c.TenantConfig != nil {
+		note("TenantConfig", "there are no distribution tenants, so parameters stand for nothing")
+	}
+	if deref(c.AnycastIpListId) != "" {
+		note("AnycastIpListId", "a node answers at the addresses where it listens")
 	}
 	if c.ConnectionFunctionAssociation != nil {
 		note("ConnectionFunctionAssociation", "connection functions are not run")
