@@ -105,7 +105,7 @@ func (d *distributionCompiler) headerFindings(b *edge.Behavior) {
 	if b.Forward == nil {
 		return
 	}
-	places := slices.DeleteFunc(slices.Clone(b.Forward.CloudFront), func(name string) bool { return !edge.Locates(name) })
+	places := slices.DeleteFunc(slices.Clone(b.Forward.Asked()), func(name string) bool { return !edge.Locates(name) })
 	if len(places) == 0 || d.env.Places != nil {
 		return
 	}

@@ -46,6 +46,9 @@ func (fx *edgeEffects) Fetch(ctx context.Context, f *edge.FetchRequest) (*messag
 		return nil, &edge.FetchError{Kind: edge.FetchProtocol, Err: errGRPCInVPC}
 	}
 	t.MinTLS, t.MaxTLS = tlsRange(o.SSLProtocols)
+	if f.Timing != nil {
+		t.Timing = (*origin.Timing)(f.Timing)
+	}
 	resp, err := fx.env.Origins.Fetch(ctx, t, f.Request)
 	if err != nil {
 		return nil, fetchError(err)

@@ -3,6 +3,7 @@ package edge
 import (
 	"iter"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -12,6 +13,7 @@ import (
 
 // cloudFrontSpelling lists the CloudFront-* headers in AWS's spelling (facts: cloudfront-dataplane 5).
 var cloudFrontSpelling = [...]string{
+	"CloudFront-Error-Args", "CloudFront-Error-Uri",
 	"CloudFront-Forwarded-Proto", "CloudFront-Is-Android-Viewer", "CloudFront-Is-Desktop-Viewer",
 	"CloudFront-Is-IOS-Viewer", "CloudFront-Is-Mobile-Viewer", "CloudFront-Is-SmartTV-Viewer",
 	"CloudFront-Is-Tablet-Viewer", "CloudFront-Viewer-Address", "CloudFront-Viewer-ASN", "CloudFront-Viewer-City",
@@ -184,6 +186,12 @@ func viewerKind(ua string) viewerKinds {
 
 // cloudFront is the value of a CloudFront-* header of this request.
 func (x *exchange) cloudFront(name string) (value string, ok bool) {
+	switch name {
+	case "CloudFront-Error-Uri":
+		return x.asked.path, true
+	case "CloudFront-Error-Args":
+		return x.asked.query, x.asked.query != ""
+	}
 	if v, ok := cloudFrontValue(name, &x.viewer); ok {
 		return v, true
 	}
@@ -201,7 +209,7 @@ func (x *exchange) addCloudFrontHeaders(h message.Header) message.Header {
 			h = append(h, message.Field{Name: name, Value: v})
 			continue
 		}
-		if x.hop != nil && Locates(name) && !x.place.known {
+		if x.hop != nil && Locates(name) && !x.place.known && slices.Contains(x.behavior.Forward.named, name) {
 			x.hop.Fact(trace.PlaceUnknown, name, x.clientIP(), x.headerSource())
 		}
 	}

@@ -67,9 +67,15 @@ type FetchRequest struct {
 	Attempts int
 	// GRPC asks for HTTP/2, which passes trailers.
 	GRPC bool
+	// Timing, when not nil, is filled with what making a connection took.
+	Timing *FetchTiming
 	// Request has Host, the path with the origin path, and exactly the fields to send; its Trace is the viewer's.
 	Request *message.Request
 }
+
+// FetchTiming says how long it took to resolve the origin's name, and to connect afterwards, TLS included; both are zero when a
+// connection was there.
+type FetchTiming struct{ DNS, Connect time.Duration }
 
 // FetchErrorKind says how a fetch failed, as far as CloudFront's answers differ.
 type FetchErrorKind uint8

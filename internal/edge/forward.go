@@ -22,6 +22,8 @@ type Forward struct {
 	Headers, Cookies, Query Selector
 	// CloudFront are the CloudFront-* headers to add, with AWS's spelling, sorted.
 	CloudFront []string
+	// named are those of CloudFront that a policy lists: the others come with a managed policy.
+	named []string
 	// keyed stands at the end of each cache key: what the key is made of, as fingerprint gives it.
 	keyed [8]byte
 	// DropS3Response is true for the managed policies that do not forward response-content-* to S3 origins.
@@ -74,9 +76,11 @@ func (s *Selector) lists(name string) bool {
 	return false
 }
 
-// newSelector normalises a policy's part. Cookie names may hold wildcards (facts: cloudfront-policies 4).
+// newSelector normalises a policy's part. With ForwardedValues "*" names all headers or cookies, and cookie names may hold wildcards
+// (DG-downloaddistvaluescachebehavior); in policies a star is a letter like others (DG-cache-key-understand-cache-policy; for origin
+// request policies, of which the manual says nothing, that is our reading).
 func newSelector(sel Selection, kind selectorKind) Selector {
-	s := Selector{mode: sel.Mode, foldCase: kind == headerNames}
+	s := Selector{mode: sel.Mode, foldCase: kind == headerNames || kind == legacyHeaders}
 	switch sel.Mode {
 	case "", None, All:
 		return s
@@ -88,10 +92,10 @@ func newSelector(sel Selection, kind selectorKind) Selector {
 		return s
 	}
 	for _, n := range sel.Names {
-		if kind == headerNames {
+		if s.foldCase {
 			n = strings.ToLower(n)
 		}
-		if n == "*" && sel.Mode == Whitelist && kind != queryNames {
+		if n == "*" && (kind == legacyHeaders || kind == legacyCookies) {
 			return Selector{mode: All, foldCase: s.foldCase}
 		}
 		s.names = append(s.names, n)
@@ -105,13 +109,15 @@ const (
 	headerNames selectorKind = iota
 	cookieNames
 	queryNames
+	legacyHeaders
+	legacyCookies
 )
 
 func (s Selector) tidy(kind selectorKind) Selector {
 	slices.Sort(s.names)
 	s.names = slices.Compact(s.names)
 	s.wild = nil
-	if kind == cookieNames {
+	if kind == legacyCookies {
 		for _, n := range s.names {
 			if strings.ContainsAny(n, "*?") {
 				s.wild = append(s.wild, compilePattern(n))
@@ -171,6 +177,12 @@ func CombinePolicies(c *CachePolicy, o *OriginRequestPolicy) (*Forward, TTLs) {
 		added = slices.Concat(added, o.Headers.Names)
 	}
 	f.CloudFront = cloudFrontNames(added)
+	f.named = f.CloudFront
+	if o.ID == allViewerExceptHostID {
+		// "This policy also includes additional CloudFront request headers for HTTP protocol, HTTP version, TLS version, and all device
+		// type and viewer location headers" (DG-using-managed-origin-request-policies).
+		f.CloudFront = cloudFrontNames(slices.Concat(added, cloudFrontHeaders2022()))
+	}
 	switch o.ID {
 	case allViewerID, allViewerExceptHostID, allViewerCloudFrontID, mediaTailorManifestsID:
 		f.DropS3Response = true
@@ -182,12 +194,13 @@ func CombinePolicies(c *CachePolicy, o *OriginRequestPolicy) (*Forward, TTLs) {
 // LegacyForward compiles ForwardedValues. compress is the behavior's Compress, which is what normalises Accept-Encoding
 // without a cache policy, for gzip only (facts: cloudfront-dataplane 5, 6).
 func LegacyForward(v *ForwardedValues, compress bool) *Forward {
-	key := newSelector(Selection{Whitelist, v.Headers}, headerNames)
+	key := newSelector(Selection{Whitelist, v.Headers}, legacyHeaders)
 	f := &Forward{
 		Legacy: true, Gzip: compress, Headers: key,
-		KeyCookies: newSelector(v.Cookies, cookieNames), Cookies: newSelector(v.Cookies, cookieNames),
+		KeyCookies: newSelector(v.Cookies, legacyCookies), Cookies: newSelector(v.Cookies, legacyCookies),
 		CloudFront: cloudFrontNames(v.Headers),
 	}
+	f.named = f.CloudFront
 	if key.mode == All {
 		f.NoCache = true
 	} else {
@@ -226,6 +239,10 @@ func cloudFrontNames(names []string) []string {
 	slices.Sort(out)
 	return slices.Compact(out)
 }
+
+// Asked returns the CloudFront-* headers that the policies list by name. Those that the managed policy AllViewerExceptHostHeader
+// brings along are not among them: it is used for other reasons, so nobody misses what of them is not known.
+func (f *Forward) Asked() []string { return f.named }
 
 // ForwardsHost tells whether the viewer's Host reaches the origin instead of the origin's own name.
 func (f *Forward) ForwardsHost() bool { return f.Headers.Has("host") }

@@ -259,7 +259,7 @@ func TestHandshakeHeaders(t *testing.T) {
 
 func TestKeys(t *testing.T) {
 	f, ttl := CombinePolicies(&CachePolicy{DefaultTTL: 60, MaxTTL: 60,
-		Headers: Selection{Whitelist, []string{"Authorization"}}, Cookies: Selection{Whitelist, []string{"s*"}},
+		Headers: Selection{Whitelist, []string{"Authorization"}}, Cookies: Selection{Whitelist, []string{"sid", "sz"}},
 		QueryStrings: Selection{Whitelist, []string{"q"}}}, nil)
 	for _, c := range []struct {
 		a, b *message.Request

@@ -25,7 +25,10 @@ const (
 // the same key only if they agree in all of that: behind each part stands its length, behind the values of a header how many
 // there are, and at the end what tells which parts there are (Forward.keyed), so that a key can be read back from its end in
 // one way only. It does not allocate when dst is large enough.
-func (x *exchange) appendKey(dst []byte) []byte {
+func (x *exchange) appendKey(dst []byte) []byte { return x.appendKeyFor(dst, x.encoding()) }
+
+// appendKeyFor is appendKey with a normalised Accept-Encoding in place of the request's.
+func (x *exchange) appendKeyFor(dst []byte, encoding string) []byte {
 	f := x.behavior.Forward
 	class := byte(classGET)
 	if x.method == OPTIONS {
@@ -38,7 +41,7 @@ func (x *exchange) appendKey(dst []byte) []byte {
 	dst = appendQuery(dst, x.req.Query, &f.KeyQuery, nil)
 	dst = appendLength(dst, len(dst)-from)
 	if f.Gzip || f.Brotli {
-		n := x.encoding()
+		n := encoding
 		if n == "identity" {
 			n = ""
 		}
@@ -154,7 +157,7 @@ func appendCookies(dst []byte, h message.Header, sel *Selector) ([]byte, bool) {
 			pair, rest, _ = strings.Cut(rest, ";")
 			pair = strings.Trim(pair, " \t")
 			name, _, ok := strings.Cut(pair, "=")
-			if ok && name != "" && sel.Has(name) {
+			if ok && name != "" && name[0] != '$' && sel.Has(name) { // a name with $ in front is dropped (DG-cookies)
 				pairs = append(pairs, pair)
 			}
 		}

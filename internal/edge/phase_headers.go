@@ -11,22 +11,17 @@ import (
 
 // headerProgram is a ResponseHeadersPolicy with its values written out, so that a hit does not build strings.
 type headerProgram struct {
-	policy    *ResponseHeadersPolicy
-	set       []CustomHeader // security headers, then custom ones
-	preflight []CustomHeader // CORS, on preflight requests only
-	simple    []CustomHeader // CORS, on every CORS request
-	anyOrigin bool
+	policy *ResponseHeadersPolicy
+	set    []CustomHeader // security headers, then custom ones
+	cors   corsProgram
 	// lines is set written out; nil when something may come behind it, or when it cannot be sent.
 	lines *message.Lines
 }
 
-// allMethods is what the value ALL of AllowMethods stands for (facts: cloudfront-policies 8).
-const allMethods = "GET, DELETE, HEAD, OPTIONS, PATCH, POST, PUT"
-
 func compileHeaders(p *ResponseHeadersPolicy) *headerProgram {
 	h := &headerProgram{policy: p}
 	if c := p.CORS; c != nil {
-		h.compileCORS(c)
+		h.cors = compileCORS(c)
 	}
 	if s := p.Security; s != nil {
 		h.compileSecurity(s)
@@ -40,31 +35,6 @@ func compileHeaders(p *ResponseHeadersPolicy) *headerProgram {
 		h.lines, _ = http1.NewLines(fields)
 	}
 	return h
-}
-
-func (h *headerProgram) compileCORS(c *CORS) {
-	for _, o := range c.AllowOrigins {
-		h.anyOrigin = h.anyOrigin || o == "*"
-	}
-	if c.AllowCredentials {
-		h.simple = append(h.simple, CustomHeader{"Access-Control-Allow-Credentials", "true", c.OriginOverride})
-	}
-	if len(c.ExposeHeaders) > 0 {
-		h.simple = append(h.simple, CustomHeader{"Access-Control-Expose-Headers", strings.Join(c.ExposeHeaders, ", "), c.OriginOverride})
-	}
-	if len(c.AllowMethods) > 0 {
-		methods := strings.Join(c.AllowMethods, ", ")
-		if len(c.AllowMethods) == 1 && c.AllowMethods[0] == "ALL" {
-			methods = allMethods
-		}
-		h.preflight = append(h.preflight, CustomHeader{"Access-Control-Allow-Methods", methods, c.OriginOverride})
-	}
-	if len(c.AllowHeaders) > 0 {
-		h.preflight = append(h.preflight, CustomHeader{"Access-Control-Allow-Headers", strings.Join(c.AllowHeaders, ", "), c.OriginOverride})
-	}
-	if c.MaxAge != nil {
-		h.preflight = append(h.preflight, CustomHeader{"Access-Control-Max-Age", strconv.FormatInt(*c.MaxAge, 10), c.OriginOverride})
-	}
 }
 
 func (h *headerProgram) compileSecurity(s *SecurityHeaders) {
@@ -115,7 +85,7 @@ func (x *exchange) responseHeaders() (phase, Reason) {
 	x.res.extra = x.extraRoom[:0]
 	x.removeHeaders(p.Remove)
 	if p.CORS != nil {
-		x.applyCORS(h)
+		x.applyCORS(&h.cors)
 	}
 	x.setHeaders(h)
 	if p.ServerTiming != nil && p.ServerTiming.Enabled {
@@ -177,85 +147,30 @@ func (x *exchange) setHeader(c *CustomHeader) {
 	}
 }
 
-// applyCORS adds the CORS headers to CORS requests, the ones about methods and headers to preflights only.
-func (x *exchange) applyCORS(h *headerProgram) {
-	c := h.policy.CORS
-	origin := x.viewer.Header.Get("Origin")
-	if origin == "" {
-		return
-	}
-	allow := "*"
-	if !h.anyOrigin {
-		if !originAllowed(c.AllowOrigins, origin) {
-			return
-		}
-		allow = origin
-	}
-	x.setHeader(&CustomHeader{"Access-Control-Allow-Origin", allow, c.OriginOverride})
-	if x.method == OPTIONS && x.viewer.Header.Has("Access-Control-Request-Method") {
-		for i := range h.preflight {
-			x.setHeader(&h.preflight[i])
-		}
-	}
-	for i := range h.simple {
-		x.setHeader(&h.simple[i])
-	}
-	if allow != "*" {
-		// The answer depends on Origin (rfc9110 12.5.5).
-		x.addVary("Origin")
-	}
-}
-
-func (x *exchange) addVary(name string) {
-	old, _ := x.field("Vary")
-	if old == "" {
-		x.res.extra = append(x.res.extra, message.Field{Name: "Vary", Value: name})
-		return
-	}
-	for item := range strings.SplitSeq(old, ",") {
-		if strings.EqualFold(strings.TrimSpace(item), name) {
-			return
-		}
-	}
-	x.fields().Set("Vary", old+", "+name)
-}
-
-// originAllowed matches an Origin with the policy's list. An entry may leave out the scheme, and may have a wildcard as its
-// leftmost label (facts: cloudfront-policies 8).
-func originAllowed(list []string, origin string) bool {
-	scheme, host, _ := strings.Cut(origin, "://")
-	for _, entry := range list {
-		s, h, ok := strings.Cut(entry, "://")
-		if !ok {
-			s, h = scheme, entry
-		}
-		if !strings.EqualFold(s, scheme) {
-			continue
-		}
-		if strings.EqualFold(h, host) {
-			return true
-		}
-		if suffix, ok := strings.CutPrefix(h, "*"); ok && suffix != "" && len(host) > len(suffix) &&
-			strings.EqualFold(host[len(host)-len(suffix):], suffix) {
-			return true
-		}
-	}
-	return false
-}
-
 // timing is what Server-Timing tells.
 type timing struct {
 	asked bool
 	fetch time.Duration
+	FetchTiming
 }
 
-func (t *timing) fetched(d time.Duration) {
+func (t *timing) fetched(d time.Duration, f *FetchTiming) {
 	t.asked = true
 	t.fetch += d
+	if f != nil {
+		t.DNS += f.DNS
+		t.Connect += f.Connect
+	}
 }
 
-// serverTiming adds the metrics in the order of the manual's examples (facts: cloudfront-policies 8). Name resolution and
-// connecting are not told apart from the fetch, so they show as 0.
+// timed tells whether answers of the behavior may get a Server-Timing.
+func (b *Behavior) timed() bool {
+	p := b.ResponseHeaders
+	return p != nil && p.ServerTiming != nil && p.ServerTiming.Enabled
+}
+
+// serverTiming adds the metrics in the order of the manual's examples (DG-understanding-response-headers-policies, "Server-Timing
+// header"). cdn-upstream-layer is there when the whole object was asked for, so not with a confirmation of what is stored.
 func (x *exchange) serverTiming(p *ServerTiming) {
 	if !strings.EqualFold(x.viewer.Header.Get("Pragma"), "server-timing") && !x.sampled(p.SamplingRate) {
 		return
@@ -268,12 +183,13 @@ func (x *exchange) serverTiming(p *ServerTiming) {
 	case !x.res.timing.asked:
 		v = "cdn-cache-hit," + who + `,cdn-hit-layer;desc="EDGE",cdn-downstream-fbl;dur=` + first
 	default:
-		result := "cdn-cache-miss"
+		t := &x.res.timing
+		layer, result := `cdn-upstream-layer;desc="EDGE",`, "cdn-cache-miss"
 		if x.res.xcache == xcacheRefresh {
-			result = "cdn-cache-refresh"
+			layer, result = "", "cdn-cache-refresh"
 		}
-		v = `cdn-upstream-layer;desc="EDGE",cdn-upstream-dns;dur=0,cdn-upstream-connect;dur=0,cdn-upstream-fbl;dur=` +
-			millis(x.res.timing.fetch) + "," + result + "," + who + ",cdn-downstream-fbl;dur=" + first
+		v = layer + "cdn-upstream-dns;dur=" + millis(t.DNS) + ",cdn-upstream-connect;dur=" + millis(t.Connect) + ",cdn-upstream-fbl;dur=" +
+			millis(max(t.fetch-t.DNS-t.Connect, 0)) + "," + result + "," + who + ",cdn-downstream-fbl;dur=" + first
 		origin = strings.Join(x.fields().Values("Server-Timing"), ",")
 	}
 	if _, has := x.field("Server-Timing"); has {

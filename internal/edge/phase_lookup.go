@@ -55,6 +55,10 @@ func (x *exchange) fromCache() (next phase, reason Reason, ok bool) {
 		x.verdict = "hit"
 		return responseHeaders, ReasonHitPart, true
 	}
+	if o := x.otherCoding(); o != nil && x.serveObject(o, xcacheHit) {
+		x.verdict = "hit"
+		return responseHeaders, ReasonHitCoding, true
+	}
 	if x.mayRevalidateLater() && x.serveObject(x.object, xcacheHit) {
 		x.refreshLater()
 		x.verdict = "hit"
@@ -87,6 +91,34 @@ func (x *exchange) fromParts() bool {
 		x.object = o
 	}
 	return false
+}
+
+// otherCoding finds a compressed object that was stored for viewers who accept other codings, when this one accepts its coding as
+// well: the first version that was cached is good for all who accept it (DG-servingcompressedfiles, "How CloudFront compression
+// works" 7; DG-cache-key-understand-cache-policy, "Compression support").
+func (x *exchange) otherCoding() *cache.Object {
+	f := x.behavior.Forward
+	if !f.Gzip || !f.Brotli || x.method&(GET|HEAD) == 0 {
+		return nil
+	}
+	mine := x.encoding()
+	var others []string
+	switch mine {
+	case "br,gzip":
+		others = []string{"br", "gzip"}
+	case "br", "gzip":
+		others = []string{"br,gzip"}
+	}
+	for _, encoding := range others {
+		o := x.svc.effects.Lookup(x.appendKeyFor(make([]byte, 0, len(x.key)+8), encoding))
+		if o == nil || o.Result != "" || !o.Usable(x.now) {
+			continue
+		}
+		if coding, _ := o.Head.Lookup("Content-Encoding"); coding != "" && (coding == mine || encoding == coding && len(mine) > len(coding)) {
+			return o
+		}
+	}
+	return nil
 }
 
 // upgrades tells whether this is a WebSocket handshake, which goes to the origin past the cache (facts: cloudfront-dataplane

@@ -280,8 +280,11 @@ func (x *exchange) fetch() (phase, Reason) {
 		// Others may wait for this body: it does not end when this viewer leaves.
 		ctx = context.WithoutCancel(ctx)
 	}
+	if x.behavior.timed() {
+		s.request.Timing = new(FetchTiming)
+	}
 	res, err := x.svc.effects.Fetch(ctx, s.request)
-	x.res.timing.fetched(x.svc.effects.Now().Sub(s.started))
+	x.res.timing.fetched(x.svc.effects.Now().Sub(s.started), s.request.Timing)
 	if err == nil && res != nil {
 		err = x.unfit(res)
 	}

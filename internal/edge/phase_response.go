@@ -56,10 +56,11 @@ func (x *exchange) originResponse() (phase, Reason) {
 func (x *exchange) cleanHeader() {
 	f := x.behavior.Forward
 	keepCookies := f.Cookies.Mode() != None
+	s3 := x.fetched != nil && x.fetched.request != nil && x.fetched.request.Origin.Kind == S3Origin
 	out := x.res.header[:0]
 	for _, field := range x.res.header {
 		switch {
-		case droppedFromOrigin(field.Name):
+		case droppedFromOrigin(field.Name), s3 && droppedFromS3(field.Name):
 			continue
 		case !keepCookies && strings.EqualFold(field.Name, "Set-Cookie"):
 			if x.hop != nil {
@@ -84,6 +85,11 @@ func droppedFromOrigin(name string) bool {
 		}
 	}
 	return hasPrefixFold(name, "X-Amz-Cf-") || hasPrefixFold(name, "X-Edge-")
+}
+
+// droppedFromS3 names what else CloudFront removes from answers of buckets (DG-RequestAndResponseBehaviorS3Origin).
+func droppedFromS3(name string) bool {
+	return strings.EqualFold(name, "X-Amz-Id-2") || strings.EqualFold(name, "X-Amz-Request-Id")
 }
 
 // filterVary keeps Accept-Encoding, Cookie, forwarded headers, and User-Agent when a device header is forwarded (facts:
@@ -280,7 +286,7 @@ func (x *exchange) fetchPage(path string) result {
 		r.Header.Del(name)
 	}
 	n := x.svc.newExchange(x.ctx, x.plan, &r)
-	n.hop, n.nested, n.id = x.hop, true, x.id
+	n.hop, n.nested, n.id, n.asked = x.hop, true, x.id, x.asked
 	n.run(matchBehavior, responseHeaders)
 	page := n.res
 	if page.object != nil && page.body == nil {

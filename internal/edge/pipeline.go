@@ -109,7 +109,9 @@ type exchange struct {
 	lent bool
 
 	// viewer is the request as it came; req is what functions have made of it. method is req's.
-	viewer   message.Request
+	viewer message.Request
+	// asked is the path and the query string that the viewer sent, also where the page of a custom error response is fetched.
+	asked    struct{ path, query string }
 	req      *message.Request
 	method   Methods
 	behavior *Behavior

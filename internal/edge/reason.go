@@ -48,6 +48,7 @@ const (
 	ReasonHitConditional
 	ReasonHitShared
 	ReasonHitPart
+	ReasonHitCoding
 	ReasonStaleWhileRevalidate
 	ReasonMiss
 	ReasonLost
@@ -129,6 +130,7 @@ var reasonTexts = [reasonCount]string{
 	ReasonHit:                    "a fresh object is in the cache",
 	ReasonHitError:               "an error of the origin is in the cache",
 	ReasonHitConditional:         "the viewer has the object that is in the cache",
+	ReasonHitCoding:              "a compressed version is stored that the viewer accepts as well",
 	ReasonHitShared:              "the same object is being fetched, so this request waits for it",
 	ReasonHitPart:                "the part that the request asks for is in the cache",
 	ReasonStaleWhileRevalidate:   "the object has expired; stale-while-revalidate lets it answer while it is fetched anew",

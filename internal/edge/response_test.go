@@ -95,10 +95,14 @@ func TestServerTiming(t *testing.T) {
 	p := testPlan(managed(t, "Managed-CachingOptimized", ""))
 	p.Behaviors[0].ResponseHeaders = &ResponseHeadersPolicy{ServerTiming: &ServerTiming{Enabled: true}}
 	w, s := newWorld(p)
-	w.origin = withHeader(200, "x", "Server-Timing", "db;dur=3")
+	w.origin = func(f *FetchRequest) (*message.Response, error) {
+		w.advance(300 * time.Millisecond)
+		*f.Timing = FetchTiming{DNS: 20 * time.Millisecond, Connect: 114 * time.Millisecond}
+		return withHeader(200, "x", "Server-Timing", "db;dur=3")(f)
+	}
 	who := `cdn-pop;desc="FRA56-P4",cdn-rid;desc="` + testID + `"`
 	for _, want := range []string{
-		`db;dur=3,cdn-upstream-layer;desc="EDGE",cdn-upstream-dns;dur=0,cdn-upstream-connect;dur=0,cdn-upstream-fbl;dur=0,cdn-cache-miss,` + who + ",cdn-downstream-fbl;dur=0",
+		`db;dur=3,cdn-upstream-layer;desc="EDGE",cdn-upstream-dns;dur=20,cdn-upstream-connect;dur=114,cdn-upstream-fbl;dur=166,cdn-cache-miss,` + who + ",cdn-downstream-fbl;dur=300",
 		"cdn-cache-hit," + who + `,cdn-hit-layer;desc="EDGE",cdn-downstream-fbl;dur=0`,
 	} {
 		if got := ask(s, get("/", "Pragma", "server-timing")).Header.Get("Server-Timing"); got != want {

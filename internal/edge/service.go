@@ -129,6 +129,7 @@ func (s *Service) newExchange(ctx context.Context, plan *Plan, r *message.Reques
 	x := s.pool.Get().(*exchange)
 	x.ctx, x.svc, x.plan, x.req = ctx, s, plan, r
 	x.viewer = *r
+	x.asked.path, x.asked.query = r.Path, r.Query
 	x.method = MethodOf(r.Method)
 	x.now = s.effects.Now()
 	// Whoever gets the request next has no use for the room, nor has a copy of it.

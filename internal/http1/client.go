@@ -112,6 +112,7 @@ func (c *ClientConn) roundTrip(r *message.Request) (*message.Response, error) {
 		return nil, err
 	}
 	m := new(answer)
+	continued := false
 	for interim := 0; ; interim++ {
 		if interim > 16 {
 			return nil, malformed("too many interim responses")
@@ -129,6 +130,11 @@ func (c *ClientConn) roundTrip(r *message.Request) (*message.Response, error) {
 		case p.status >= 200:
 			c.answered()
 			return c.response(r.Method, m), nil
+		case p.status == http.StatusContinue && continued:
+			// CloudFront takes one of them at most (DG-requestandresponsebehaviorcustomorigin, "100 Continue responses").
+			return nil, malformed("a second 100 Continue")
+		case p.status == http.StatusContinue:
+			continued = true
 		}
 	}
 }

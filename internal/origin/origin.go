@@ -65,7 +65,13 @@ type Target struct {
 	// Attempts is how often to try to connect and, for GET and HEAD without a body, to get an answer; 0 means 1
 	// (facts: cloudfront-dataplane 8).
 	Attempts int
+	// Timing, when not nil, is filled with what making connections took, all attempts together. It belongs to one fetch.
+	Timing *Timing
 }
+
+// Timing says how long a fetch waited for a name, and for connections afterwards, TLS included. Both are zero when a connection was
+// there, or nothing went over the network.
+type Timing struct{ DNS, Connect time.Duration }
 
 // Options is what a Client is made of. The zero value reaches the network, verified against the system's roots.
 type Options struct {

@@ -376,3 +376,20 @@ func TestNoLeak(t *testing.T) {
 	}
 	t.Errorf("%d goroutines, %d before", runtime.NumGoroutine(), before)
 }
+
+// Timing tells of connections that were made, and of none that was there.
+func TestTiming(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }))
+	defer server.Close()
+	c := newClient(t, Options{})
+	target := targetOf(t, strings.Replace(server.URL, "127.0.0.1", "localhost", 1))
+	for i, connects := range []bool{true, false} {
+		var timing Timing
+		target.Timing = &timing
+		resp, err := c.Fetch(t.Context(), target, get("/"))
+		read(t, resp, err)
+		if timing.Connect > 0 != connects || timing.DNS > 0 != connects {
+			t.Errorf("fetch %d: %+v", i, timing)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"net/http/httptrace"
 	"slices"
 	"strings"
 	"sync"
@@ -179,7 +180,7 @@ func (p *pool) fresh(ctx context.Context, t *Target) (*conn, *Error) {
 func (p *pool) connect(ctx context.Context, t *Target) (*conn, *Error) {
 	bounded, cancel := context.WithTimeout(ctx, t.ConnectTimeout)
 	defer cancel()
-	raw, absolute, err := p.dial(bounded, t)
+	raw, absolute, err := p.timed(bounded, t)
 	if err != nil {
 		p.gone()
 		return nil, p.dialFailure(ctx, err)
@@ -193,6 +194,24 @@ func (p *pool) connect(ctx context.Context, t *Target) (*conn, *Error) {
 	p.all[k] = struct{}{}
 	p.mu.Unlock()
 	return k, nil
+}
+
+// timed is dial, with its times in Target.Timing.
+func (p *pool) timed(ctx context.Context, t *Target) (net.Conn, bool, error) {
+	if t.Timing == nil {
+		return p.dial(ctx, t)
+	}
+	start := time.Now()
+	var asked time.Time
+	var waited time.Duration
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		DNSStart: func(httptrace.DNSStartInfo) { asked = time.Now() },
+		DNSDone:  func(httptrace.DNSDoneInfo) { waited += time.Since(asked) },
+	})
+	raw, absolute, err := p.dial(ctx, t)
+	t.Timing.DNS += waited
+	t.Timing.Connect += time.Since(start) - waited
+	return raw, absolute, err
 }
 
 // forget closes a connection of which nobody else knows any more. The pool is locked.

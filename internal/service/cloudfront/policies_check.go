@@ -75,19 +75,32 @@ func (n namesIn) check() error {
 		return invalid(n.path+"."+n.list, fmt.Sprintf("The parameter %s is invalid.", n.list),
 			fmt.Sprintf("%s %s takes no names", n.behaving, *n.behavior), "remove the names, or use whitelist")
 	}
-	total := 0
 	for i, name := range n.items {
 		if name == "" || len(name) > 256 {
 			return invalid(fmt.Sprintf("%s.%s.Items[%d]", n.path, n.list, i), fmt.Sprintf("The parameter %s is invalid.", n.list), "a name has 1 to 256 characters")
 		}
-		total += len(name)
 	}
 	if len(n.items) > maxNames && *n.behavior != "allViewerAndWhitelistCloudFront" {
 		return refuse(n.tooMany, n.path+"."+n.list, fmt.Sprintf("Too many items in %s.", n.list), diag.Finding{
 			Because: []string{fmt.Sprintf("a policy names at most %d, this one %d", maxNames, len(n.items))}})
 	}
-	if total > maxNameLength {
-		return invalid(n.path+"."+n.list, fmt.Sprintf("The parameter %s is too long.", n.list), fmt.Sprintf("the names together have at most %d characters", maxNameLength))
+	return nil
+}
+
+// checkNames checks the lists of a policy, each by itself and all together.
+func checkNames(lists ...namesIn) error {
+	total := 0
+	for _, n := range lists {
+		if err := n.check(); err != nil {
+			return err
+		}
+		for _, name := range n.items {
+			total += len(name)
+		}
+		if total > maxNameLength {
+			return invalid(n.path+"."+n.list, fmt.Sprintf("The parameter %s is too long.", n.list), // text: our words
+				fmt.Sprintf("the names of all headers, cookies and query strings together have at most %d characters", maxNameLength))
+		}
 	}
 	return nil
 }
@@ -167,14 +180,12 @@ func checkCacheKey(c *cloudfront.CachePolicyConfig, path string) error {
 		return missingArgument(path + ".QueryStringsConfig")
 	}
 	all := []string{"none", "whitelist", "allExcept", "all"}
-	for _, n := range []namesIn{
+	if err := checkNames([]namesIn{
 		{p.HeadersConfig.HeaderBehavior, items(p.HeadersConfig.Headers), path + ".HeadersConfig", "Headers", "HeaderBehavior", []string{"none", "whitelist"}, cloudfront.ErrCodeTooManyHeadersInCachePolicy},
 		{p.CookiesConfig.CookieBehavior, cookieItems(p.CookiesConfig.Cookies), path + ".CookiesConfig", "Cookies", "CookieBehavior", all, cloudfront.ErrCodeTooManyCookiesInCachePolicy},
 		{p.QueryStringsConfig.QueryStringBehavior, queryItems(p.QueryStringsConfig.QueryStrings), path + ".QueryStringsConfig", "QueryStrings", "QueryStringBehavior", all, cloudfront.ErrCodeTooManyQueryStringsInCachePolicy},
-	} {
-		if err := n.check(); err != nil {
-			return err
-		}
+	}...); err != nil {
+		return err
 	}
 	for i, h := range items(p.HeadersConfig.Headers) {
 		// Accept-Encoding is a header like others where nothing is normalised (DG-cache-key-understand-cache-policy).
@@ -246,15 +257,13 @@ func (s *Service) checkOriginRequestPolicy(ctx context.Context, c *cloudfront.Or
 		return err
 	}
 	all := []string{"none", "whitelist", "all", "allExcept"}
-	for _, n := range []namesIn{
+	if err := checkNames([]namesIn{
 		{c.HeadersConfig.HeaderBehavior, items(c.HeadersConfig.Headers), path + ".HeadersConfig", "Headers", "HeaderBehavior",
 			[]string{"none", "whitelist", "allViewer", "allViewerAndWhitelistCloudFront", "allExcept"}, cloudfront.ErrCodeTooManyHeadersInOriginRequestPolicy},
 		{c.CookiesConfig.CookieBehavior, cookieItems(c.CookiesConfig.Cookies), path + ".CookiesConfig", "Cookies", "CookieBehavior", all, cloudfront.ErrCodeTooManyCookiesInOriginRequestPolicy},
 		{c.QueryStringsConfig.QueryStringBehavior, queryItems(c.QueryStringsConfig.QueryStrings), path + ".QueryStringsConfig", "QueryStrings", "QueryStringBehavior", all, cloudfront.ErrCodeTooManyQueryStringsInOriginRequestPolicy},
-	} {
-		if err := n.check(); err != nil {
-			return err
-		}
+	}...); err != nil {
+		return err
 	}
 	if err := forwardable(c.HeadersConfig, path+".HeadersConfig"); err != nil {
 		return err

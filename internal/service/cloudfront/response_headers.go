@@ -3,6 +3,7 @@ package cloudfront
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -170,8 +171,12 @@ func checkCORS(c *cloudfront.ResponseHeadersPolicyCorsConfig, path string) error
 		return missingArgument(path + ".OriginOverride")
 	}
 	for i, o := range c.AccessControlAllowOrigins.Items {
-		host := o[strings.Index(o, "//")+1:]
-		if star := strings.LastIndexByte(host, '*'); o != "*" && star >= 0 && !strings.HasPrefix(strings.TrimPrefix(host, "/"), "*.") {
+		host := o
+		if _, rest, ok := strings.Cut(o, "://"); ok {
+			host = rest
+		}
+		host, _, _ = strings.Cut(host, ":") // a port may have wildcards anywhere
+		if o != "*" && strings.Contains(strings.TrimPrefix(host, "*."), "*") {
 			return invalid(indexed(path+".AccessControlAllowOrigins.Items", i), "The parameter AccessControlAllowOrigins is invalid.", // text: our words
 				fmt.Sprintf("%q: a wildcard stands for the leftmost label only, as in *.example.org", o))
 		}
@@ -248,8 +253,12 @@ func checkHeaderLists(c *cloudfront.ResponseHeadersPolicyConfig, path string) er
 			}
 		}
 	}
-	if t := c.ServerTimingHeadersConfig; t != nil && (deref(t.SamplingRate) < 0 || deref(t.SamplingRate) > 100) {
-		return invalid(path+".ServerTimingHeadersConfig.SamplingRate", "The parameter SamplingRate is invalid.", "a percentage of 0 to 100")
+	if t := c.ServerTimingHeadersConfig; t != nil {
+		rate := deref(t.SamplingRate)
+		if scaled := rate * 1e4; rate < 0 || rate > 100 || math.Abs(scaled-math.Round(scaled)) > 1e-6 {
+			return invalid(path+".ServerTimingHeadersConfig.SamplingRate", "The parameter SamplingRate is invalid.", // text: our words
+				"a percentage of 0 to 100, with up to four decimal places")
+		}
 	}
 	return nil
 }
