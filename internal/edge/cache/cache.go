@@ -20,9 +20,11 @@ type Cache struct {
 	limit  int64
 	used   atomic.Int64
 	small  atomic.Int64 // what the small queues hold of it
-	seed   maphash.Seed
-	shards [shardCount]shard
-	hand   atomic.Uint32
+	// arriving is what bodies take that have not arrived whole; it comes on top of used.
+	arriving atomic.Int64
+	seed     maphash.Seed
+	shards   [shardCount]shard
+	hand     atomic.Uint32
 
 	flights flights
 	invalid invalidations
@@ -100,6 +102,23 @@ func (c *Cache) leaving(s *shard) (out []demotion) {
 		}
 	}
 	return out
+}
+
+// Bodies on their way into the cache are in memory as long as their viewers take to read them, so slow viewers could fill it.
+// Together they may take half the budget, those over a mebibyte half of that; beyond it a body goes to a file, or is not kept.
+// One of at most freeBody bytes is no more than what its connection takes anyway.
+const (
+	freeBody   = 64 << 10
+	mediumBody = 1 << 20
+)
+
+// roomFor tells whether a body that is arriving may take size bytes of memory, of which it has some.
+func (c *Cache) roomFor(size, has int64) bool {
+	most := max(c.budget/2, 8<<20)
+	if size > mediumBody {
+		most /= 2
+	}
+	return size <= freeBody || c.arriving.Load()+size-has <= most
 }
 
 // Limit is the size of the largest body that is kept in memory.

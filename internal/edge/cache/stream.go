@@ -28,7 +28,9 @@ type Stream struct {
 	// mem has the body from base on; when the body is in file, it is empty.
 	mem  []byte
 	base int64
-	file *bodyWriter
+	// counted is what of Cache.arriving is for mem.
+	counted int64
+	file    *bodyWriter
 	// spill has the first spilled bytes, when a file has been given up.
 	spill   *os.File
 	spilled int64
@@ -63,10 +65,11 @@ func (c *Cache) NewStream(src io.ReadCloser, opts StreamOptions) (*Stream, *Read
 	switch {
 	case !opts.Keep:
 		s.passing = true
-	case opts.Length > c.limit:
+	case opts.Length > c.limit, !c.roomFor(opts.Length, 0):
 		s.toFile()
 	case opts.Length > 0:
 		s.mem = make([]byte, 0, min(opts.Length, 1<<20))
+		s.count()
 	}
 	r := &Reader{s: s, end: -1}
 	s.readers = append(s.readers, r)
@@ -284,7 +287,9 @@ func (s *Stream) took(p []byte, err error) (end bool) {
 }
 
 func (s *Stream) keep(p []byte) {
-	if !s.passing && s.file == nil && s.total+int64(len(p)) > s.cache.limit {
+	defer s.count()
+	if size := s.total + int64(len(p)); !s.passing && s.file == nil &&
+		(size > s.cache.limit || size > int64(cap(s.mem)) && !s.cache.roomFor(size, s.counted)) {
 		s.toFile()
 	}
 	if s.file != nil {
@@ -305,6 +310,14 @@ func (s *Stream) keep(p []byte) {
 		s.mem, s.base = nil, s.total+int64(len(p))
 	}
 	s.total += int64(len(p))
+}
+
+// count brings Cache.arriving up to date. The stream is locked.
+func (s *Stream) count() {
+	if now := int64(cap(s.mem)); now != s.counted {
+		s.cache.arriving.Add(now - s.counted)
+		s.counted = now
+	}
 }
 
 // slowest is the place of the reader that is most behind.
@@ -359,6 +372,8 @@ func (s *Stream) finish() {
 	}
 	s.mu.Lock()
 	s.closed = true
+	s.cache.arriving.Add(-s.counted)
+	s.counted = 0
 	s.letGo()
 	s.mu.Unlock()
 }

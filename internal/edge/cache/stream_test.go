@@ -191,3 +191,34 @@ func TestTrimmedBody(t *testing.T) {
 	_, _ = io.Copy(io.Discard, r)
 	r.Close()
 }
+
+// Bodies whose viewers do not read on take a bounded part of memory together, however many they are; small ones find room still.
+func TestArrivingBodiesAreBounded(t *testing.T) {
+	for _, c := range []struct {
+		name         string
+		length, size int64
+		kept         bool // still the last one
+	}{{"large", 4 << 20, 3 << 20, false}, {"large, unknown", -1, 3 << 20, false}, {"medium, unknown", -1, 1 << 19, false}, {"small", -1, 60 << 10, true}} {
+		t.Run(c.name, func(t *testing.T) {
+			cache := New(32 << 20)
+			var readers []*Reader
+			var last *Stream
+			for range 100 {
+				s, r := cache.NewStream(&endless{n: 4 << 20}, StreamOptions{Length: c.length, Keep: true})
+				if _, err := io.CopyN(io.Discard, r, c.size); err != nil {
+					t.Fatal(err)
+				}
+				readers, last = append(readers, r), s
+			}
+			if n := cache.arriving.Load(); n > 24<<20 || c.kept != last.Shared() {
+				t.Errorf("%d bytes are held, the last body is kept: %v", n, last.Shared())
+			}
+			for _, r := range readers {
+				r.Close()
+			}
+			if n := cache.arriving.Load(); n != 0 {
+				t.Errorf("%d bytes are held at the end", n)
+			}
+		})
+	}
+}
