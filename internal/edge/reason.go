@@ -11,6 +11,7 @@ const (
 	ReasonAccepted
 	ReasonURITooLong
 	ReasonHeadTooBig
+	ReasonMalformed
 	ReasonBadMethod
 	ReasonChain
 	ReasonFronting
@@ -106,6 +107,7 @@ var reasonTexts = [reasonCount]string{
 	ReasonDisabled:               "the distribution is disabled",
 	ReasonAccepted:               "the Host header names this distribution",
 	ReasonURITooLong:             "the URL is longer than 8,192 bytes",
+	ReasonMalformed:              "the request is malformed",
 	ReasonHeadTooBig:             "request line and headers are longer than 32,768 bytes",
 	ReasonBadMethod:              "CloudFront does not know the method",
 	ReasonChain:                  "the request has already passed two distributions",

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/foregate/foregate/internal/http1"
 	"github.com/foregate/foregate/internal/message"
 	"github.com/foregate/foregate/internal/trace"
 )
@@ -122,6 +123,24 @@ func (s *Service) Serve(ctx context.Context, r *message.Request) *message.Respon
 		x.hop = r.Trace.Hop("cloudfront", plan.ID)
 		x.run(accept, done)
 	}
+	return x.response
+}
+
+// Refuse answers what was refused before it was a request with CloudFront's page: 400 in general, 494 for a head that is too long.
+// Such requests are in no log of a distribution.
+func (s *Service) Refuse(ctx context.Context, j *http1.Rejection) *message.Response {
+	status, reason := j.Status, ReasonMalformed
+	switch j.Err.Kind {
+	case http1.Timeout:
+		return nil // whoever is silent learns nothing of it
+	case http1.HeadTooBig:
+		status, reason = 494, ReasonHeadTooBig
+	}
+	x := s.newExchange(ctx, nil, &message.Request{Method: "GET", Scheme: "https", Host: j.Host, Path: "/", Proto: message.HTTP11, Client: j.Client, TLS: j.TLS})
+	defer s.release(x)
+	x.fail(status, reason)
+	x.res.close = true
+	x.run(deliver, done)
 	return x.response
 }
 

@@ -251,7 +251,7 @@ func (v *visit) Serve(ctx context.Context, r *message.Request) *message.Response
 
 // run hands a connection to the engine of its protocol, and returns whether it is over.
 func (f *Front) run(ctx context.Context, nc net.Conn, v *visit, o http1.Options, h2 bool) (over bool) {
-	o.Handler, o.Reject, o.Report, o.Drain = v, f.opts.Reject, f.report, f.drain
+	o.Handler, o.Reject, o.Report, o.Drain = v, f.reject, f.report, f.drain
 	if o.TLS != nil {
 		again := *o.TLS
 		again.Reused = true

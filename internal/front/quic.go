@@ -79,7 +79,7 @@ func (f *Front) acceptQUIC(ctx context.Context, l *http3.Listener) error {
 			defer open.Add(-1)
 			defer f.untrack(c)
 			q.Serve(ctx, http3.Options{
-				Handler: v, Reject: f.opts.Reject, Report: f.report, Drain: f.drain, MaxHead: maxHead,
+				Handler: v, Reject: f.reject, Report: f.report, Drain: f.drain, MaxHead: maxHead,
 			})
 		})
 	}
