@@ -6,7 +6,7 @@
 // does not know the S3 API's bucket operations either; those go to Options.Fallback.
 //
 // Caveats: ACLs do not exist (every bucket is "bucket owner enforced", the default since 2023); there are no versions,
-// multipart uploads, copies, tags, encryption keys or CORS rules. Requests for them are answered with 501 NotImplemented or
+// multipart uploads, copies, tags or encryption keys. Requests for them are answered with 501 NotImplemented or
 // S3's own refusal, never half done.
 package bucket
 
@@ -36,6 +36,8 @@ type Plan struct {
 	PublicAccess PublicAccessBlock
 	// Website is nil when the bucket is no website.
 	Website *Website
+	// CORS are the rules of the CORS configuration, in their order; the first that matches counts.
+	CORS    []CORSRule
 	Objects Objects
 }
 
@@ -168,6 +170,9 @@ func (s *Service) serve(ctx context.Context, r *message.Request, h hostName) *me
 	}
 	x.plan = s.buckets[x.name]
 	x.hop = r.Trace.Hop("s3", x.name)
+	if x.hop != nil {
+		x.traceCORS()
+	}
 	if h.website {
 		return x.serveWebsite()
 	}
@@ -177,6 +182,9 @@ func (s *Service) serve(ctx context.Context, r *message.Request, h hostName) *me
 func (x *exchange) serveREST(h hostName) *message.Response {
 	if x.name == "" {
 		return x.fallback("the request names no bucket")
+	}
+	if x.r.Method == http.MethodOptions && (x.plan == nil || h.region == "" || h.region == x.plan.Region) {
+		return x.preflight(func(e s3Error, cause string) *message.Response { return x.refuse(e, cause, x.source()) })
 	}
 	if x.plan == nil {
 		if x.key == "" && x.r.Method == http.MethodPut {
@@ -190,10 +198,6 @@ func (x *exchange) serveREST(h hostName) *message.Response {
 	if sub := x.params.subresource(); sub != "" {
 		return x.fallback("the query parameter " + sub)
 	}
-	if x.r.Method == http.MethodOptions {
-		return x.refuse(s3Error{code: "AccessForbidden", status: 403, message: "CORSResponse: CORS is not enabled for this bucket.",
-			extra: []element{{"Method", x.r.Header.Get("Access-Control-Request-Method")}, {"ResourceType", "BUCKET"}}}, "no-cors", x.plan.SourcePath)
-	}
 	if resp := x.authenticate(); resp != nil {
 		return resp
 	}
@@ -201,6 +205,14 @@ func (x *exchange) serveREST(h hostName) *message.Response {
 		return x.serveBucket()
 	}
 	return x.serveObject()
+}
+
+// source is the bucket's place in the template, "" for one that does not exist.
+func (x *exchange) source() string {
+	if x.plan == nil {
+		return ""
+	}
+	return x.plan.SourcePath
 }
 
 func (x *exchange) serveBucket() *message.Response {
@@ -237,7 +249,11 @@ func (x *exchange) serveObject() *message.Response {
 func (x *exchange) fallback(what string) *message.Response {
 	if f := x.s.opt.Fallback; f != nil {
 		x.hop.Step("route", "control plane", what)
-		return f.Serve(x.ctx, x.r)
+		resp := f.Serve(x.ctx, x.r)
+		if resp != nil {
+			resp.Header = append(resp.Header, x.cors()...)
+		}
+		return resp
 	}
 	if x.hop != nil {
 		x.hop.Fact(trace.Unsupported, "S3", what, "")

@@ -111,10 +111,11 @@ func escapeXML(b *strings.Builder, s string) {
 
 // respond makes an answer with the fields that all of S3's answers have.
 func (x *exchange) respond(status int, fields ...message.Field) *message.Response {
-	h := make(message.Header, 0, len(fields)+14)
+	h := make(message.Header, 0, len(fields)+20)
 	h.Add("x-amz-id-2", x.hostID)
 	h.Add("x-amz-request-id", x.reqID)
 	h.Add("Date", x.now.Format(http.TimeFormat))
+	h = append(h, x.cors()...)
 	h = append(h, fields...)
 	h.Add("Server", "AmazonS3")
 	return &message.Response{Status: status, Header: h}

@@ -42,6 +42,9 @@ type Redirect struct {
 // serveWebsite answers at a website endpoint: to anyone, by the bucket policy for anonymous callers, in HTML (S3 user
 // guide, WebsiteEndpoints and IndexDocumentSupport).
 func (x *exchange) serveWebsite() *message.Response {
+	if x.r.Method == http.MethodOptions {
+		return x.preflight(func(e s3Error, cause string) *message.Response { return x.page(e, nil, cause) })
+	}
 	if x.plan == nil {
 		return x.page(noSuchBucket(x.name), nil, "no-such-bucket")
 	}
@@ -206,11 +209,7 @@ func (x *exchange) errorDocument(w *Website, e s3Error) *message.Response {
 // page is the HTML error page of a website endpoint (LIVE 40147312269); nested is why the error document could not be
 // shown.
 func (x *exchange) page(e s3Error, nested *s3Error, cause string) *message.Response {
-	path := ""
-	if x.plan != nil {
-		path = x.plan.SourcePath
-	}
-	x.hop.Fact(trace.Refused, e.code, cause, path)
+	x.hop.Fact(trace.Refused, e.code, cause, x.source())
 	if x.hop != nil {
 		x.hop.Step("website", e.code, cause)
 	}

@@ -72,6 +72,11 @@ func (c *compiler) bucketPlan(rec *store.Record, b *resource.Bucket) *bucket.Pla
 		return nil
 	}
 	p := &bucket.Plan{Name: b.Name, Region: b.Region, Account: c.env.Account, SourcePath: c.path(rec, ""), Website: website(b.Website), Objects: objects}
+	if b.CORS != nil {
+		for _, r := range b.CORS.CORSRules {
+			p.CORS = append(p.CORS, bucket.CORSRule{Origins: r.AllowedOrigins, Methods: r.AllowedMethods, Headers: r.AllowedHeaders, Expose: r.ExposeHeaders, MaxAge: r.MaxAgeSeconds})
+		}
+	}
 	if a := b.PublicAccess; a != nil {
 		p.PublicAccess = bucket.PublicAccessBlock{BlockPublicAcls: deref(a.BlockPublicAcls), IgnorePublicAcls: deref(a.IgnorePublicAcls),
 			BlockPublicPolicy: deref(a.BlockPublicPolicy), RestrictPublicBuckets: deref(a.RestrictPublicBuckets)}
@@ -123,9 +128,6 @@ func number(s *string) int {
 
 // bucketFindings tells what of a bucket is not honoured, where a request would see it.
 func (c *compiler) bucketFindings(rec *store.Record, b *resource.Bucket) {
-	if b.CORS != nil {
-		c.unsupported(rec, "CorsConfiguration", "the bucket answers without CORS headers, and refuses preflight requests")
-	}
 	if b.ACL != "" && b.ACL != "log-delivery-write" {
 		c.unsupported(rec, "AccessControl", "objects are not opened by the list "+b.ACL+"; a bucket policy does that")
 	}

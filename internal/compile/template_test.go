@@ -207,7 +207,7 @@ func TestTemplateServes(t *testing.T) {
 
 	c, snapshot := b.compile()
 	got := codes(c.findings)
-	for _, want := range []string{"unsupported-property Resources.Absent.Properties.VpcConfig", "unsupported-property Resources.Absent.Properties.LoggingConfig", "unsupported-property Resources.Site.Properties.CorsConfiguration"} {
+	for _, want := range []string{"unsupported-property Resources.Absent.Properties.VpcConfig", "unsupported-property Resources.Absent.Properties.LoggingConfig"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("findings of compile lack %q:\n%s", want, got)
 		}

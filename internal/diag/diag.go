@@ -58,6 +58,7 @@ const (
 	AuthorizationInOriginRequest    Code = "authorization-in-origin-request-policy"
 	AuthorizedResponseCachedForAll  Code = "authorized-response-cached-for-all"
 	QueryStringDropped              Code = "query-string-dropped"
+	CORSHeadersDropped              Code = "cors-headers-dropped"
 	CookieDropped                   Code = "cookie-dropped"
 	ZeroTTLWithCacheKey             Code = "zero-ttl-with-cache-key"
 	SignatureForAnotherHost         Code = "signature-for-another-host"

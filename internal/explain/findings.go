@@ -448,6 +448,7 @@ func dropped(h *trace.Hop, e *Explanation) []diag.Finding {
 				"use the managed origin request policy AllViewerExceptHostHeader: it forwards Authorization",
 				"use a cache policy with Authorization in the cache key, and TTLs such as 0/0/1"}})
 	}
+	out = append(out, corsDropped(h, e, has)...)
 	if f, lost := names(h, trace.HeaderDropped, "Sec-WebSocket-Key"); lost {
 		out = append(out, diag.Finding{Code: diag.WebSocketHeadersDropped, Severity: diag.Error, Path: f.Path, Doc: docWebSocket,
 			Message: "the WebSocket handshake reached the origin without Sec-WebSocket-Key: no server can accept it",

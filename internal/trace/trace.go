@@ -69,6 +69,9 @@ const (
 	// PlaceUnknown: a setting or a header needs the place of the viewer, and nothing is known of its address. Name is the setting or
 	// the header, Detail the address, Path the setting.
 	PlaceUnknown FactKind = "place-unknown"
+	// CORSChecked: a bucket with CORS rules was asked. Name is "allowed", "refused", or "unasked" for a request without Origin; Path is
+	// the bucket.
+	CORSChecked FactKind = "cors-checked"
 	// VPCRestricted: the request asked for something that a VPC origin does not support. Name is what, Detail what happened instead,
 	// Path the origin or the setting.
 	VPCRestricted FactKind = "vpc-restricted"

@@ -2,9 +2,11 @@ package s3
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/foregate/foregate/internal/awsapi"
 	"github.com/foregate/foregate/internal/awsapi/s3"
@@ -227,19 +229,55 @@ func (s *Service) DeleteBucketEncryption(ctx context.Context, in *s3.DeleteBucke
 	return &s3.DeleteBucketEncryptionOutput{}, s.change(ctx, in.Bucket, func(b *resource.Bucket) { b.Encryption = nil })
 }
 
-// PutBucketCors stores the CORS rules. The data plane does not follow them yet; compile says so.
+// maxCORSRules is S3-managecorsusing.
+const maxCORSRules = 100
+
+// PutBucketCors stores the CORS rules.
 func (s *Service) PutBucketCors(ctx context.Context, in *s3.PutBucketCorsInput) (*s3.PutBucketCorsOutput, error) {
 	if in.CORSConfiguration == nil || len(in.CORSConfiguration.CORSRules) == 0 {
 		return nil, malformedXML()
 	}
+	if len(in.CORSConfiguration.CORSRules) > maxCORSRules {
+		return nil, refuse(problem{400, "InvalidRequest", "CORSConfiguration.CORSRules"}, "The number of CORS rules should not exceed allowed limit of 100 rules.", "")
+	}
 	for i, rule := range in.CORSConfiguration.CORSRules {
-		for _, m := range rule.AllowedMethods {
-			if !slices.Contains([]string{"GET", "PUT", "POST", "DELETE", "HEAD"}, m) {
-				return nil, refuse(problem{400, "InvalidRequest", "CORSConfiguration.CORSRules[" + strconv.Itoa(i) + "].AllowedMethods"}, "Found unsupported HTTP method in CORS config. Unsupported method is "+m, "")
-			}
+		if err := checkCORS(rule, "CORSConfiguration.CORSRules["+strconv.Itoa(i)+"]"); err != nil {
+			return nil, err
 		}
 	}
 	return &s3.PutBucketCorsOutput{}, s.change(ctx, in.Bucket, func(b *resource.Bucket) { b.CORS = in.CORSConfiguration })
+}
+
+// checkCORS checks a rule. The text about methods is recorded (localstack test_s3_cors); those about stars are from public reports.
+func checkCORS(rule *s3.CORSRule, path string) error {
+	no := func(member, text string) error { return refuse(problem{400, "InvalidRequest", path + "." + member}, text, "") }
+	if len(rule.AllowedMethods) == 0 || len(rule.AllowedOrigins) == 0 {
+		return malformedXML()
+	}
+	for _, m := range rule.AllowedMethods {
+		if !slices.Contains([]string{"GET", "PUT", "POST", "DELETE", "HEAD"}, m) {
+			return no("AllowedMethods", "Found unsupported HTTP method in CORS config. Unsupported method is "+m)
+		}
+	}
+	for _, o := range rule.AllowedOrigins {
+		if strings.Count(o, "*") > 1 {
+			return no("AllowedOrigins", fmt.Sprintf("AllowedOrigin %q can not have more than one wildcard.", o))
+		}
+	}
+	for _, h := range rule.AllowedHeaders {
+		if strings.Count(h, "*") > 1 {
+			return no("AllowedHeaders", fmt.Sprintf("AllowedHeader %q can not have more than one wildcard.", h))
+		}
+	}
+	for _, h := range rule.ExposeHeaders {
+		if strings.Contains(h, "*") {
+			return no("ExposeHeaders", fmt.Sprintf("ExposeHeader %q contains wildcard. We currently do not support wildcard for ExposeHeader.", h))
+		}
+	}
+	if rule.ID != nil && len(*rule.ID) > 255 {
+		return no("ID", "The ID of a CORS rule has at most 255 characters.") // text: our words
+	}
+	return nil
 }
 
 // GetBucketCors returns the CORS rules.
