@@ -37,7 +37,7 @@ func (fx *edgeEffects) Fetch(ctx context.Context, f *edge.FetchRequest) (*messag
 	t := origin.Target{
 		Scheme: f.Scheme, Host: o.Domain, Port: f.Port, SNI: f.SNI, VerifyNames: f.VerifyNames,
 		ConnectTimeout: o.ConnectTimeout, ReadTimeout: o.ReadTimeout, KeepAlive: o.KeepaliveTimeout, Attempts: f.Attempts,
-		CompletionTimeout: o.CompletionTimeout,
+		CompletionTimeout: o.CompletionTimeout, Room: f.Room,
 	}
 	if t.HTTP2 = f.GRPC; f.GRPC && f.Scheme != "https" {
 		return nil, &edge.FetchError{Kind: edge.FetchProtocol, Err: errGRPCInClear}

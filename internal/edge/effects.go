@@ -69,6 +69,9 @@ type FetchRequest struct {
 	GRPC bool
 	// Timing, when not nil, is filled with what making a connection took.
 	Timing *FetchTiming
+	// Room is memory for the answer. An effect whose answer is in it keeps nothing of the request, which is used again then.
+	// It is no sign that shared fields are understood: they are not.
+	Room *message.Room
 	// Request has Host, the path with the origin path, and exactly the fields to send; its Trace is the viewer's.
 	Request *message.Request
 }

@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/foregate/foregate/internal/message"
@@ -101,12 +102,12 @@ func (x *exchange) forwardsAuthorization() (ok bool, why string) {
 	return true, ""
 }
 
-// originHeaders builds the fields that go to the origin, but for Host and for the origin's custom headers, which functions
+// originHeaders appends the fields that go to the origin, but for Host and for the origin's custom headers, which functions
 // see apart.
-func (x *exchange) originHeaders(origin *Origin) message.Header {
+func (x *exchange) originHeaders(h message.Header, origin *Origin) message.Header {
 	f := x.behavior.Forward
 	in := x.req.Header
-	h := make(message.Header, 0, len(in)+8+len(origin.Headers)+len(f.CloudFront))
+	h = slices.Grow(h, len(in)+8+len(origin.Headers)+len(f.CloudFront))
 	if !f.Headers.Has("user-agent") {
 		h = append(h, message.Field{Name: "User-Agent", Value: "Amazon CloudFront"})
 	}

@@ -24,8 +24,9 @@ type fetchState struct {
 
 // originRequest builds the request for the origin, runs the origin-request function, and leaves the request ready.
 func (x *exchange) originRequest() (phase, Reason) {
+	m := x.fetchIn()
 	if x.fetched == nil {
-		x.fetched = &fetchState{}
+		x.fetched = &m.state
 	}
 	s := x.fetched
 	origin := x.chooseOrigin()
@@ -33,7 +34,7 @@ func (x *exchange) originRequest() (phase, Reason) {
 		return x.refuse(500, ReasonInternal, "no-origin", x.behavior.Source.TargetOrigin)
 	}
 	s.origin = origin
-	s.request = x.buildFetch(origin)
+	s.request = x.buildFetch(m, origin)
 	s.validating = x.addValidators(s.request.Request)
 	reason := ReasonBuilt
 	if a := x.lambda(OriginRequest); a != nil {
@@ -111,12 +112,14 @@ func (x *exchange) chose(o *Origin) *Origin {
 
 // buildFetch makes the request that goes to origin: raw path behind the origin path, Host by policy, and the fields of
 // originHeaders.
-func (x *exchange) buildFetch(origin *Origin) *FetchRequest {
+func (x *exchange) buildFetch(m *fetchMemory, origin *Origin) *FetchRequest {
 	r := x.req
 	query, has := x.originQuery(origin)
-	req := &message.Request{
+	m.fields = x.originHeaders(m.fields[:0], origin)
+	req := &m.request
+	*req = message.Request{
 		Method: r.Method, Path: origin.Path + r.Path, Query: query, HasQuery: has, Proto: message.HTTP11,
-		Header: x.originHeaders(origin), Body: r.Body, ContentLength: r.ContentLength,
+		Header: m.fields, Body: r.Body, ContentLength: r.ContentLength,
 		Client: x.viewer.Client, Trace: x.viewer.Trace,
 	}
 	req.Host = origin.Domain
@@ -126,8 +129,9 @@ func (x *exchange) buildFetch(origin *Origin) *FetchRequest {
 	if origin.HostHeader != "" {
 		req.Host = origin.HostHeader
 	}
-	f := &FetchRequest{
-		DistributionID: x.plan.ID, DistributionARN: x.plan.ARN, Attempts: max(origin.Attempts, 1), Request: req, GRPC: x.grpc(),
+	f := &m.fetch
+	*f = FetchRequest{
+		Room: &m.room, DistributionID: x.plan.ID, DistributionARN: x.plan.ARN, Attempts: max(origin.Attempts, 1), Request: req, GRPC: x.grpc(),
 	}
 	if f.GRPC {
 		req.Proto = message.HTTP2
@@ -287,6 +291,9 @@ func (x *exchange) fetch() (phase, Reason) {
 	x.res.timing.fetched(x.svc.effects.Now().Sub(s.started), s.request.Timing)
 	if err == nil && res != nil {
 		err = x.unfit(res)
+	}
+	if m := x.memory; m != nil && res == &m.room.Response {
+		m.returned = true
 	}
 	if err != nil || res == nil {
 		return x.fetchFailed(err)

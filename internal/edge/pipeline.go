@@ -137,6 +137,8 @@ type exchange struct {
 	picked *pickedOrigin
 	// extraRoom is where response-headers puts what it adds; it is kept between requests, as key is.
 	extraRoom []message.Field
+	// memory is what the fetch is in; spare is memory for one, kept between requests.
+	memory, spare *fetchMemory
 
 	// The answer so far.
 	res      result

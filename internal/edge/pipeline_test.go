@@ -46,10 +46,24 @@ func (w *world) advance(d time.Duration) {
 func (w *world) RequestID(id *[IDLength]byte) { copy(id[:], testID) }
 
 func (w *world) Fetch(_ context.Context, r *FetchRequest) (*message.Response, error) {
+	kept, req := *r, r.Request.Clone() // r is used again when its answer is over
+	kept.Request, kept.Room = req, nil
 	w.mu.Lock()
-	w.fetched = append(w.fetched, r)
+	w.fetched = append(w.fetched, &kept)
 	w.mu.Unlock()
-	return w.origin(r)
+	return inRoom(r)(w.origin(r))
+}
+
+// inRoom gives an answer as the network does: in the memory that was lent for it.
+func inRoom(r *FetchRequest) func(*message.Response, error) (*message.Response, error) {
+	return func(res *message.Response, err error) (*message.Response, error) {
+		if res == nil || r.Room == nil {
+			return res, err
+		}
+		r.Room.Response = *res
+		r.Room.Response.Header = append(r.Room.Fields[:0], res.Header...)
+		return &r.Room.Response, err
+	}
 }
 
 func (w *world) InvokeLambda(_ context.Context, i *LambdaInvocation) ([]byte, error) {

@@ -164,6 +164,8 @@ func (s *Service) release(x *exchange) {
 	if x.flight != nil {
 		x.flight.Release()
 	}
-	*x = exchange{key: x.key[:0], extraRoom: x.extraRoom}
+	key, extra, spare := x.key[:0], x.extraRoom, x.reusable()
+	*x = exchange{}
+	x.key, x.extraRoom, x.spare = key, extra, spare
 	s.pool.Put(x)
 }

@@ -95,7 +95,7 @@ type versioned struct {
 }
 
 func (v *versioned) Fetch(_ context.Context, r *FetchRequest) (*message.Response, error) {
-	return v.fetch(r)
+	return inRoom(r)(v.fetch(r))
 }
 
 // checkVersion reads an answer, or leaves in the midst of it.

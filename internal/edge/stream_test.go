@@ -30,7 +30,7 @@ type wired struct {
 }
 
 func (w *wired) Fetch(ctx context.Context, f *FetchRequest) (*message.Response, error) {
-	resp, err := w.client.Fetch(ctx, origin.Target{Scheme: "http", Host: f.Origin.Domain, Attempts: 1}, f.Request)
+	resp, err := w.client.Fetch(ctx, origin.Target{Scheme: "http", Host: f.Origin.Domain, Attempts: 1, Room: f.Room}, f.Request)
 	if err != nil {
 		return nil, &FetchError{Kind: FetchClosed, Err: err}
 	}

@@ -11,7 +11,8 @@ import (
 
 // asker sends a request and takes the beginning of its answer in one call of RawConn.Read: the callback writes, and returns
 // false so that the poller waits. An ordinary Read would first ask the kernel for an answer that cannot be there yet, which
-// costs one failed system call a request.
+// costs one failed system call a request. While it waits it holds no buffer: what is out is given back, and what is to come
+// gets one when it is there, which then is the one that the processor has at hand.
 //
 // The poller forgets what happened on a socket when such a call begins. The end of a connection that came just before it is
 // then not seen until something else happens: see ClientConn.Nudge.
@@ -20,10 +21,10 @@ type asker struct {
 	step func(fd uintptr) bool
 	peek func(fd uintptr)
 
-	out   []byte // what is still to be written
-	into  []byte
+	out   []byte // pooled
+	sent  int    // of out
+	into  []byte // pooled; what was read
 	asked bool
-	n     int
 	err   error // of the write or the read
 	idle  bool  // what peek saw
 	one   [1]byte
@@ -43,17 +44,17 @@ func (a *asker) init(conn net.Conn) {
 
 func (a *asker) able() bool { return a.raw != nil }
 
-// ask writes out and reads once into a buffer. left is what the socket did not take: nothing was read then. wrote tells
-// whether err belongs to the read.
-func (a *asker) ask(out, into []byte) (n int, left []byte, wrote bool, err error) {
-	a.out, a.into, a.asked, a.n, a.err = out, into, false, 0, nil
+// ask writes out, a pooled buffer, and reads once. out comes back, with how much of it was sent, when the socket did not take all
+// of it: nothing was read then. Otherwise err belongs to the read, of which into is what came, also in a pooled buffer.
+func (a *asker) ask(out []byte) (into, left []byte, sent int, err error) {
+	a.out, a.sent, a.into, a.asked, a.err = out, 0, nil, false, nil
 	err = a.raw.Read(a.step)
 	if err == nil {
 		err = a.err
 	}
-	n, left, wrote = a.n, a.out, a.asked && len(a.out) == 0
+	into, left = a.into, a.out
 	a.out, a.into = nil, nil
-	return n, left, wrote, err
+	return into, left, a.sent, err
 }
 
 // onReady is called once at the beginning and then whenever the socket may have become readable.
@@ -61,6 +62,7 @@ func (a *asker) onReady(fd uintptr) bool {
 	if !a.asked {
 		a.asked = true
 		n, err := syscall.Write(int(fd), a.out)
+		a.sent = max(n, 0)
 		switch {
 		case err == syscall.EAGAIN || err == syscall.EINTR:
 			return true
@@ -68,22 +70,31 @@ func (a *asker) onReady(fd uintptr) bool {
 			a.err = os.NewSyscallError("write", err)
 			return true
 		}
-		a.out = a.out[n:]
-		return len(a.out) > 0
+		if n < len(a.out) {
+			return true
+		}
+		putBuffer(a.out)
+		a.out = nil
+		return false
 	}
+	b := getBuffer(smallSize)
 	for {
-		n, err := syscall.Read(int(fd), a.into)
+		n, err := syscall.Read(int(fd), b)
 		switch {
 		case err == syscall.EINTR:
 			continue
+		case n > 0:
+			a.into = b[:n]
+			return true
+		}
+		putBuffer(b)
+		switch {
 		case err == syscall.EAGAIN:
 			return false
 		case err != nil:
 			a.err = os.NewSyscallError("read", err)
-		case n == 0:
-			a.err = io.EOF
 		default:
-			a.n = n
+			a.err = io.EOF
 		}
 		return true
 	}
@@ -116,34 +127,42 @@ func (c *ClientConn) Nudge() {
 	}
 }
 
-// askOnce sends out and fills the empty buffer with the beginning of the answer. A failure to read is kept for who reads next.
+// askOnce sends out, a pooled buffer, and fills the empty buffer with the beginning of the answer. A failure to read is kept for
+// who reads next.
 func (c *ClientConn) askOnce(out []byte) error {
 	c.armRead(c.o.ReadTimeout)
-	if c.buf == nil {
-		c.buf = getBuffer(smallSize)
-	}
+	c.release()
 	c.waiting.Store(waits)
-	n, left, wrote, err := c.socket.ask(out, c.buf)
+	into, left, sent, err := c.socket.ask(out)
 	if c.waiting.Swap(waitsNot) == isNudged {
 		c.nudging.Lock() // waits until Nudge has set its deadline
 		c.readBy = 0
 		c.nudging.Unlock()
 		c.armRead(c.o.ReadTimeout)
-		if errors.Is(err, os.ErrDeadlineExceeded) && wrote {
-			n, err = c.conn.Read(c.buf)
+		if errors.Is(err, os.ErrDeadlineExceeded) && left == nil {
+			return c.readLate()
 		}
 	}
-	c.r, c.w = 0, n
-	switch {
-	case err == nil && len(left) > 0:
-		c.armWrite(c.o.WriteTimeout)
-		if _, err = c.conn.Write(left); err == nil {
-			c.armRead(c.o.ReadTimeout)
-		}
-		return err
-	case wrote:
+	if left == nil {
 		c.early = err
+		if into != nil {
+			c.buf, c.r, c.w = into[:cap(into)], 0, len(into)
+		}
 		return nil
 	}
+	defer putBuffer(left)
+	if err == nil {
+		c.armWrite(c.o.WriteTimeout)
+		if _, err = c.conn.Write(left[sent:]); err == nil {
+			c.armRead(c.o.ReadTimeout)
+		}
+	}
 	return err
+}
+
+// readLate is the read of askOnce after a Nudge.
+func (c *ClientConn) readLate() error {
+	c.buf, c.r, c.w = getBuffer(smallSize), 0, 0
+	c.w, c.early = c.conn.Read(c.buf)
+	return nil
 }

@@ -17,4 +17,7 @@ func (*asker) quiet() bool { return true }
 // Nudge does nothing: a read that waits sees whatever comes.
 func (*ClientConn) Nudge() {}
 
-func (c *ClientConn) askOnce(out []byte) error { return c.writeAll(out) }
+func (c *ClientConn) askOnce(out []byte) error {
+	defer putBuffer(out)
+	return c.writeAll(out)
+}

@@ -35,7 +35,8 @@ type ClientConn struct {
 	o       ClientOptions
 	p       responseHead
 	socket  asker
-	early   error // what the read of askOnce failed with
+	room    *message.Room // for the next answer; may be nil
+	early   error         // what the read of askOnce failed with
 	used    bool
 	got     bool
 	upload  *upload
@@ -69,6 +70,9 @@ func (c *ClientConn) SetCompletion(d time.Duration) {
 		c.end = now() + instant(d)
 	}
 }
+
+// Lend gives memory for the next answer but for its body, which is valid as long as the lender lets it be. It may be nil.
+func (c *ClientConn) Lend(room *message.Room) { c.room = room }
 
 // Close closes the connection.
 func (c *ClientConn) Close() error { return c.conn.Close() }
@@ -111,13 +115,13 @@ func (c *ClientConn) roundTrip(r *message.Request) (*message.Response, error) {
 	if err := c.send(r, upgrading); err != nil {
 		return nil, err
 	}
-	m := new(answer)
+	m := c.memory()
 	continued := false
 	for interim := 0; ; interim++ {
 		if interim > 16 {
 			return nil, malformed("too many interim responses")
 		}
-		if err := c.readHead(r.Method, m.fields[:0]); err != nil {
+		if err := c.readHead(r.Method, m.fields); err != nil {
 			// A server may answer early and close while the body is still on its way: what was read of it counts.
 			return nil, err
 		}
@@ -145,18 +149,34 @@ func wantsUpgrade(r *message.Request) bool {
 	return ok && r.Method == http.MethodGet && r.Body == nil && strings.EqualFold(v, "websocket")
 }
 
-// answer is the memory of one answer: message, body and the usual number of fields come from one allocation. It lives as long
-// as whoever holds the message, so it is not reused.
+// answer is the memory of one answer.
 type answer struct {
+	resp   *message.Response
+	body   *responseBody // nil: made when there is one
+	fields message.Header
+}
+
+// ownAnswer is an answer in one piece of memory. It lives as long as whoever holds the message, so it is not reused.
+type ownAnswer struct {
 	message.Response
 	body   responseBody
 	fields [14]message.Field
 }
 
+// memory returns what the answer is made in: what was lent, but for the body, which may outlast that.
+func (c *ClientConn) memory() answer {
+	if room := c.room; room != nil {
+		c.room = nil
+		return answer{resp: &room.Response, fields: room.Fields[:0]}
+	}
+	m := new(ownAnswer)
+	return answer{resp: &m.Response, body: &m.body, fields: m.fields[:0]}
+}
+
 // response makes the message of a final head.
-func (c *ClientConn) response(method string, m *answer) *message.Response {
+func (c *ClientConn) response(method string, m answer) *message.Response {
 	p := &c.p
-	resp := &m.Response
+	resp := m.resp
 	*resp = message.Response{Status: p.status, Reason: p.reason, Header: p.fields, ContentLength: p.length}
 	if p.hosts > 0 {
 		resp.Header = append(resp.Header, message.Field{Name: "Host", Value: p.host})
@@ -170,7 +190,10 @@ func (c *ClientConn) response(method string, m *answer) *message.Response {
 		c.finish(persists)
 		return resp
 	}
-	b := &m.body
+	b := m.body
+	if b == nil {
+		b = new(responseBody)
+	}
 	b.c, b.persists = c, persists
 	b.f = framed{w: &c.wire, kind: byLength, left: p.length, limit: c.o.MaxHead, timeout: c.o.ReadTimeout}
 	switch {

@@ -67,7 +67,8 @@ func passThrough() *message.Request {
 var smallAnswer = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 500\r\nDate: Sun, 22 Nov 2026 06:14:38 GMT\r\nServer: nginx\r\n" +
 	"Cache-Control: no-store\r\nETag: \"abc\"\r\n\r\n" + strings.Repeat("x", 500)
 
-// TestClientAllocations is the budget of an exchange: one string for the head of the answer, one piece of memory for the rest.
+// TestClientAllocations is the budget of an exchange: one string for the head of the answer, and one piece of memory, which is
+// all that there is but for the body when memory is lent.
 func TestClientAllocations(t *testing.T) {
 	if racing {
 		t.Skip("the race detector makes pools forget")
@@ -76,10 +77,15 @@ func TestClientAllocations(t *testing.T) {
 	go responder(far, smallAnswer)
 	c := NewClientConn(near, ClientOptions{ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second})
 	r, buf := passThrough(), make([]byte, 4096)
+	var room *message.Room
 	exchange := func() {
+		c.Lend(room)
 		resp, err := c.RoundTrip(r)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if room != nil && resp != &room.Response {
+			t.Fatal("the answer is not in the room")
 		}
 		if n, err := resp.Body.Read(buf); n != 500 || err != io.EOF {
 			t.Fatal(n, err)
@@ -89,6 +95,16 @@ func TestClientAllocations(t *testing.T) {
 	exchange()
 	if n := testing.AllocsPerRun(500, exchange); n > 2 {
 		t.Errorf("%v allocations an exchange, budget 2", n)
+	}
+	room = new(message.Room)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range 500 {
+		exchange()
+	}
+	runtime.ReadMemStats(&after)
+	if n := (after.TotalAlloc - before.TotalAlloc) / 500; n > 512 {
+		t.Errorf("%d bytes an exchange with memory that was lent, budget 512", n)
 	}
 }
 

@@ -66,12 +66,10 @@ func (c *ClientConn) send(r *message.Request, upgrading bool) *Error {
 		length = 0
 	}
 	if length == 0 && !chunked {
-		var err error
 		if c.socket.able() {
-			err = c.askOnce(out)
-		} else {
-			err = c.writeAll(out)
+			return c.sendError(c.askOnce(out))
 		}
+		err := c.writeAll(out)
 		putBuffer(out)
 		return c.sendError(err)
 	}

@@ -62,6 +62,8 @@ type Target struct {
 	// CompletionTimeout bounds an attempt from the request to the end of the answer; 0 means that an answer may take as long as
 	// it goes on.
 	CompletionTimeout time.Duration
+	// Room, which may be nil, is memory for the answer, for this fetch only. An answer of the network is made in it.
+	Room *message.Room
 	// Attempts is how often to try to connect and, for GET and HEAD without a body, to get an answer; 0 means 1
 	// (facts: cloudfront-dataplane 8).
 	Attempts int
@@ -104,7 +106,7 @@ type Options struct {
 // Client fetches from origins. It is safe for concurrent use.
 type Client struct {
 	o        Options
-	override map[string]*url.URL
+	override map[hostPort]redirect
 	dial     func(ctx context.Context, network, address string) (net.Conn, error)
 	roots    func() (*x509.CertPool, error)
 
@@ -125,7 +127,7 @@ func New(o Options) (*Client, error) {
 	if !o.LocalClient.IsValid() {
 		o.LocalClient = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 0)
 	}
-	c := &Client{o: o, pools: map[key]*pool{}, dial: o.Dial, override: map[string]*url.URL{}}
+	c := &Client{o: o, pools: map[key]*pool{}, dial: o.Dial, override: map[hostPort]redirect{}}
 	for host, to := range o.Override {
 		u, err := url.Parse(to)
 		switch {
@@ -134,7 +136,9 @@ func New(o Options) (*Client, error) {
 		case u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "", u.User != nil, u.Path != "" && u.Path != "/", u.RawQuery != "":
 			return nil, fmt.Errorf("override origin %q: %q is not of the form http://HOST:PORT", host, to)
 		}
-		c.override[strings.ToLower(host)] = u
+		to := redirect{scheme: u.Scheme, host: strings.ToLower(u.Hostname())}
+		to.port, _ = strconv.Atoi(u.Port())
+		c.override[overriddenBy(strings.ToLower(host))] = to
 	}
 	if c.dial == nil {
 		d := &net.Dialer{}
@@ -240,31 +244,50 @@ func (c *Client) Fetch(ctx context.Context, t Target, r *message.Request) (*mess
 // Overrides tells whether Options.Override sends a host elsewhere, on one port at least.
 func (c *Client) Overrides(host string) bool {
 	for from := range c.override {
-		if name, _, err := net.SplitHostPort(from); from == host || err == nil && name == host {
+		if from.host == host {
 			return true
 		}
 	}
 	return false
 }
 
+// hostPort is what an override is for; port 0 is any.
+type hostPort struct {
+	host string
+	port int
+}
+
+// redirect is where it leads to; port 0 is the scheme's.
+type redirect struct {
+	scheme, host string
+	port         int
+}
+
+func overriddenBy(name string) hostPort {
+	if host, port, err := net.SplitHostPort(name); err == nil {
+		if n, err := strconv.Atoi(port); err == nil && n > 0 {
+			return hostPort{host, n}
+		}
+	}
+	return hostPort{host: name}
+}
+
 // overridden applies Options.Override to t.
 func (c *Client) overridden(t *Target) bool {
-	u := c.override[t.Host]
-	if u == nil && t.Port != 0 {
-		u = c.override[net.JoinHostPort(t.Host, strconv.Itoa(t.Port))]
+	to, ok := c.override[hostPort{host: t.Host}]
+	if !ok {
+		to, ok = c.override[hostPort{t.Host, t.Port}]
 	}
-	if u == nil {
+	if !ok {
 		return false
 	}
-	names := t.verifyNames()
+	if to.scheme == "https" {
+		t.VerifyNames = append(slices.Clip(t.verifyNames()), to.host)
+	}
 	if t.SNI == "" {
 		t.SNI = t.Host
 	}
-	t.Scheme, t.Host, t.Port = u.Scheme, strings.ToLower(u.Hostname()), 0
-	if p, err := strconv.Atoi(u.Port()); err == nil {
-		t.Port = p
-	}
-	t.VerifyNames = append(slices.Clip(names), t.Host)
+	t.Scheme, t.Host, t.Port = to.scheme, to.host, to.port
 	return true
 }
 

@@ -333,6 +333,7 @@ func (c *Client) sweepIdle() {
 func (k *conn) roundTrip(ctx context.Context, t *Target, r *message.Request) (*message.Response, error) {
 	k.http.SetReadTimeout(max(t.ReadTimeout, 0))
 	k.http.SetCompletion(t.CompletionTimeout)
+	k.http.Lend(t.Room)
 	k.keep = t.KeepAlive
 	k.begin(ctx)
 	resp, err := k.http.RoundTrip(r)
