@@ -31,9 +31,11 @@ const (
 // headerRuleOf looks a header up in the table of dataplane 5. The base set under policies is the manual's: Content-*,
 // conditional headers, Range (facts: cloudfront-policies 5 and the note under dataplane 5).
 func headerRuleOf(name string) headerRule {
-	for i := range headerRules {
-		if len(headerRules[i].name) == len(name) && strings.EqualFold(headerRules[i].name, name) {
-			return headerRules[i].rule
+	if len(name) < len(headerRulesByLength) {
+		for _, r := range headerRulesByLength[len(name)] {
+			if message.SameName(r.name, name) {
+				return r.rule
+			}
 		}
 	}
 	switch {
@@ -45,10 +47,19 @@ func headerRuleOf(name string) headerRule {
 	return ruleOther
 }
 
-var headerRules = [...]struct {
+type namedRule struct {
 	name string
 	rule headerRule
-}{
+}
+
+var headerRulesByLength = func() (by [len("x-http-method-override") + 1][]namedRule) {
+	for _, r := range headerRules {
+		by[len(r.name)] = append(by[len(r.name)], r)
+	}
+	return by
+}()
+
+var headerRules = [...]namedRule{
 	{"authorization", ruleAuthorization},
 	{"cookie", ruleOwn}, {"user-agent", ruleOwn}, {"accept-encoding", ruleOwn}, {"via", ruleOwn}, {"x-forwarded-for", ruleOwn},
 	{"accept", ruleDrop}, {"accept-charset", ruleDrop}, {"accept-language", ruleDrop}, {"referer", ruleDrop},
@@ -64,7 +75,7 @@ var headerRules = [...]struct {
 }
 
 func hasPrefixFold(s, prefix string) bool {
-	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
+	return len(s) >= len(prefix) && message.SameName(s[:len(prefix)], prefix)
 }
 
 // forwardsField tells whether a viewer's header goes to the origin, and why not.

@@ -155,12 +155,9 @@ type timing struct {
 }
 
 func (t *timing) fetched(d time.Duration, f *FetchTiming) {
-	t.asked = true
 	t.fetch += d
-	if f != nil {
-		t.DNS += f.DNS
-		t.Connect += f.Connect
-	}
+	t.DNS += f.DNS
+	t.Connect += f.Connect
 }
 
 // timed tells whether answers of the behavior may get a Server-Timing.

@@ -277,18 +277,20 @@ func (x *exchange) unfit(res *message.Response) error {
 // cloudfront-dataplane 8).
 func (x *exchange) fetch() (phase, Reason) {
 	s := x.fetched
-	s.started = x.svc.effects.Now()
 	x.verdict = s.request.Origin.Domain
 	ctx := x.ctx
 	if x.flight != nil {
 		// Others may wait for this body: it does not end when this viewer leaves.
 		ctx = context.WithoutCancel(ctx)
 	}
-	if x.behavior.timed() {
-		s.request.Timing = new(FetchTiming)
+	timed := x.behavior.timed()
+	if timed {
+		s.started, s.request.Timing = x.svc.effects.Now(), new(FetchTiming)
 	}
 	res, err := x.svc.effects.Fetch(ctx, s.request)
-	x.res.timing.fetched(x.svc.effects.Now().Sub(s.started), s.request.Timing)
+	if x.res.timing.asked = true; timed {
+		x.res.timing.fetched(x.svc.effects.Now().Sub(s.started), s.request.Timing)
+	}
 	if err == nil && res != nil {
 		err = x.unfit(res)
 	}

@@ -62,12 +62,12 @@ func (x *exchange) cleanHeader() {
 		switch {
 		case droppedFromOrigin(field.Name), s3 && droppedFromS3(field.Name):
 			continue
-		case !keepCookies && strings.EqualFold(field.Name, "Set-Cookie"):
+		case !keepCookies && message.SameName(field.Name, "Set-Cookie"):
 			if x.hop != nil {
 				x.hop.Fact(trace.HeaderDropped, "Set-Cookie", "CloudFront removes it from answers of a behavior that forwards no cookies", x.headerSource())
 			}
 			continue
-		case strings.EqualFold(field.Name, "Vary"):
+		case message.SameName(field.Name, "Vary"):
 			field.Value = x.filterVary(field.Value)
 			if field.Value == "" {
 				continue
@@ -79,12 +79,20 @@ func (x *exchange) cleanHeader() {
 }
 
 func droppedFromOrigin(name string) bool {
-	for _, n := range [...]string{"Connection", "Keep-Alive", "Proxy-Connection", "TE", "Trailer", "Upgrade", "X-Cache"} {
-		if strings.EqualFold(n, name) {
-			return true
-		}
+	if name != "" && name[0]|0x20 == 'x' {
+		return message.SameName(name, "X-Cache") || hasPrefixFold(name, "X-Amz-Cf-") || hasPrefixFold(name, "X-Edge-")
 	}
-	return hasPrefixFold(name, "X-Amz-Cf-") || hasPrefixFold(name, "X-Edge-")
+	switch len(name) {
+	case len("TE"):
+		return message.SameName(name, "TE")
+	case len("Trailer"): // and Upgrade
+		return message.SameName(name, "Trailer") || message.SameName(name, "Upgrade")
+	case len("Connection"): // and Keep-Alive
+		return message.SameName(name, "Connection") || message.SameName(name, "Keep-Alive")
+	case len("Proxy-Connection"):
+		return message.SameName(name, "Proxy-Connection")
+	}
+	return false
 }
 
 // droppedFromS3 names what else CloudFront removes from answers of buckets (DG-RequestAndResponseBehaviorS3Origin).

@@ -61,8 +61,8 @@ func (a *asker) ask(out []byte) (into, left []byte, sent int, err error) {
 func (a *asker) onReady(fd uintptr) bool {
 	if !a.asked {
 		a.asked = true
-		n, err := syscall.Write(int(fd), a.out)
-		a.sent = max(n, 0)
+		n, err := writeNow(fd, a.out)
+		a.sent = n
 		switch {
 		case err == syscall.EAGAIN || err == syscall.EINTR:
 			return true
@@ -79,7 +79,7 @@ func (a *asker) onReady(fd uintptr) bool {
 	}
 	b := getBuffer(smallSize)
 	for {
-		n, err := syscall.Read(int(fd), b)
+		n, err := readNow(fd, b)
 		switch {
 		case err == syscall.EINTR:
 			continue

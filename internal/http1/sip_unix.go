@@ -45,7 +45,7 @@ func (s *sipper) sip(fd uintptr) bool {
 		w.buf = getBuffer(smallSize)
 	}
 	for {
-		n, err := syscall.Read(int(fd), w.buf)
+		n, err := readNow(fd, w.buf)
 		switch {
 		case n > 0:
 			w.r, w.w = 0, n

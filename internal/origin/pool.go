@@ -67,8 +67,8 @@ type conn struct {
 	http    *http1.ClientConn
 	close   func()        // closes raw; made once
 	keep    time.Duration // how long it may be idle after this exchange
-	since   time.Time     // idle since
-	expires time.Time
+	since   time.Duration // idle since; times are of Client.clock
+	expires time.Duration
 
 	unwatched bool // lookout does not see the pool any more
 
@@ -114,13 +114,13 @@ const restless = time.Millisecond
 
 // get returns an idle connection or makes one, and waits when there are too many.
 func (p *pool) get(ctx context.Context, t *Target, r *message.Request) (*conn, *Error) {
-	now := time.Now()
+	now := p.c.clock()
 	p.mu.Lock()
 	for len(p.idle) > 0 {
 		k := p.idle[len(p.idle)-1]
 		p.idle[len(p.idle)-1] = nil
 		p.idle = p.idle[:len(p.idle)-1]
-		if now.Before(k.expires) && (idempotent(r.Method) && now.Sub(k.since) < restless || k.http.Healthy()) {
+		if now < k.expires && (idempotent(r.Method) && now-k.since < restless || k.http.Healthy()) {
 			p.mu.Unlock()
 			return k, nil
 		}
@@ -257,8 +257,8 @@ func (p *pool) put(k *conn) {
 		p.mu.Unlock()
 		return
 	}
-	k.since = time.Now()
-	k.expires = k.since.Add(k.keep)
+	k.since = p.c.clock()
+	k.expires = k.since + k.keep
 	p.idle = append(p.idle, k)
 	first := len(p.idle) == 1
 	p.mu.Unlock()
@@ -314,10 +314,10 @@ func (c *Client) startSweep() {
 func (c *Client) sweepIdle() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now := time.Now()
+	now := c.clock()
 	open := 0
 	for k, p := range c.pools {
-		n := p.closeIdle(func(k *conn) bool { return !now.Before(k.expires) || !k.http.Healthy() })
+		n := p.closeIdle(func(k *conn) bool { return now >= k.expires || !k.http.Healthy() })
 		if n == 0 {
 			delete(c.pools, k)
 		}
