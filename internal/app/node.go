@@ -79,6 +79,7 @@ type Options struct {
 // Node is one running Foregate: state, control plane and data plane. Make it with NewNode, and Close it.
 type Node struct {
 	opts      Options
+	floor     []byte
 	store     *store.Store
 	services  *stack.Services
 	lambda    *lambdaservice.Service
@@ -115,7 +116,7 @@ func NewNode(opts Options) (*Node, error) {
 	if opts.Root == (key{}) {
 		opts.Root = localRoot
 	}
-	n := &Node{opts: opts, objects: objects{opts: &opts, made: map[string]bucket.Objects{}}}
+	n := &Node{opts: opts, floor: heapFloor(), objects: objects{opts: &opts, made: map[string]bucket.Objects{}}}
 	ctx, stop := context.WithCancel(context.Background())
 	n.stop = stop
 	for _, step := range []func() error{n.openPlaces, n.openStore, n.openAuthority, n.openDataPlane, n.openServices} {
