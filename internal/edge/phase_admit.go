@@ -48,15 +48,20 @@ func (x *exchange) lifetime() (time.Duration, Reason) {
 		return 0, ReasonNotStoredPartial
 	}
 	c := readControl(x.res.header, x.now)
+	shared := c.shared
 	if x.res.origin >= 400 {
 		// The page of a custom error response is kept as long as the error that it replaces.
 		if x.res.errorHeader != nil {
 			c = readControl(x.res.errorHeader, x.now)
 		}
-		if d := c.errorFreshness(x.res.origin, x.errorMinTTL(x.res.origin), x.behavior.TTL); d > 0 {
-			return d, ReasonStoredError
+		d := c.errorFreshness(x.res.origin, x.errorMinTTL(x.res.origin), x.behavior.TTL)
+		switch {
+		case d <= 0:
+			return 0, ReasonNotStoredStatus
+		case x.personal() && !x.res.self && !shared:
+			return 0, ReasonNotStoredAuthorization
 		}
-		return 0, ReasonNotStoredStatus
+		return d, ReasonStoredError
 	}
 	if x.res.status < 200 {
 		return 0, ReasonNotStoredStatus
@@ -82,10 +87,15 @@ func (b *Behavior) SharesAuthorized() bool {
 	return f != nil && !b.TTL.Disabled() && !f.NoCache && f.Headers.Has("authorization") && !slices.Contains(f.KeyHeaders, "authorization")
 }
 
-// personal tells whether the origin got an Authorization of the viewer that is not in the cache key: what it answers is
-// nobody else's, unless it says so (rfc9111 3.5).
+// personal tells whether an origin got an Authorization of the viewer that is not in the cache key: what it answers is nobody
+// else's, unless it says so (rfc9111 3.5). That of a custom error response counts as well.
 func (x *exchange) personal() bool {
-	return x.behavior.SharesAuthorized() && x.req.Header.Has("Authorization")
+	return (x.authorized() || x.res.authorized) && !slices.Contains(x.behavior.Forward.KeyHeaders, "authorization")
+}
+
+// authorized tells whether the origin gets an Authorization of the viewer.
+func (x *exchange) authorized() bool {
+	return x.behavior != nil && x.behavior.Forward.Headers.Has("authorization") && x.req.Header.Has("Authorization")
 }
 
 // store puts a stream between origin and viewer that keeps the body, and shares it with requests that wait for it.

@@ -300,7 +300,7 @@ func (x *exchange) fetchPage(path string) result {
 	if page.object != nil && page.body == nil {
 		page.memory = page.object.Body
 	}
-	page.header, page.object = *n.fields(), nil
+	page.header, page.object, page.authorized = *n.fields(), nil, n.authorized()
 	x.svc.release(n)
 	return page
 }

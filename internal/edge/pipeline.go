@@ -169,6 +169,8 @@ type result struct {
 	errorHeader message.Header
 	// self is true for answers that CloudFront makes itself.
 	self bool
+	// authorized is true for the page of a custom error response whose origin got the viewer's Authorization.
+	authorized bool
 	// byViewerFunction is true for the response of a viewer-request function.
 	byViewerFunction bool
 	// timing has what Server-Timing reports.
