@@ -167,7 +167,7 @@ func (x *exchange) join() (next phase, reason Reason, ok bool) {
 		var leader bool
 		if flight, leader = x.svc.effects.Join(x.key); leader {
 			x.flight = flight
-			return 0, 0, false
+			return x.landed()
 		}
 	} else if flight = x.svc.effects.Follow(x.key); flight == nil {
 		return 0, 0, false
@@ -193,6 +193,22 @@ func (x *exchange) join() (next phase, reason Reason, ok bool) {
 	if o := x.object; o != nil && o.Usable(x.svc.effects.Now()) {
 		return x.hit(o)
 	}
+	return 0, 0, false
+}
+
+// landed looks once more whether the object is there: a flight may have ended between the look into the cache and this one's
+// begin.
+func (x *exchange) landed() (next phase, reason Reason, ok bool) {
+	o := x.svc.effects.Lookup(x.key)
+	if o == nil || o == x.object || !o.Usable(x.svc.effects.Now()) {
+		return 0, 0, false
+	}
+	before := x.object
+	if next, reason, ok = x.hit(o); ok {
+		x.endFlight()
+		return next, reason, true
+	}
+	x.object = before
 	return 0, 0, false
 }
 
