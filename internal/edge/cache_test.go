@@ -309,6 +309,59 @@ func TestErrorPageLifetime(t *testing.T) {
 	}
 }
 
+// A page that has a behavior of its own is kept for as long as that says, instead of the error caching time (DG-httpstatuscodes).
+func TestErrorPageOfItsOwnBehavior(t *testing.T) {
+	for lifetime, ttl := range map[int]TTLs{3: {Default: 3 * time.Second, Max: time.Hour}, 0: {}, 60: {Min: time.Minute, Default: time.Minute, Max: time.Hour}} {
+		p := testPlan(zeroPolicy())
+		pages := p.Behaviors[0]
+		pages.Pattern, pages.TTL = compilePattern("/page"), ttl
+		p.Behaviors = []Behavior{pages, p.Behaviors[0]}
+		p.ErrorResponses = []ErrorResponse{{Status: 404, PagePath: "/page", ResponseCode: 404, MinTTL: 20 * time.Second}}
+		w, s := newWorld(p)
+		w.origin = func(r *FetchRequest) (*message.Response, error) {
+			if r.Request.Path == "/page" {
+				return withHeader(200, "page")(r)
+			}
+			return withHeader(404, "gone")(r)
+		}
+		for at := range 70 {
+			before := len(w.fetched)
+			r := ask(s, get("/a"))
+			if asked := len(w.fetched) > before; r.body != "page" || r.Status != 404 || asked != (lifetime == 0 || at%lifetime == 0) {
+				t.Errorf("lifetime %d, at %d: %d %q, origin asked: %v", lifetime, at, r.Status, r.body, asked)
+			}
+			w.advance(time.Second)
+		}
+	}
+}
+
+// What came without a length goes on without one, also out of the cache; parts of it have theirs.
+func TestBodiesWithoutALength(t *testing.T) {
+	for _, tier := range []string{"memory", "disk"} {
+		w, s := rangeWorld(t, tier, "hello")
+		w.Cache.Invalidate("E2EXAMPLE", []string{"/*"})
+		with := w.origin
+		w.origin = func(r *FetchRequest) (*message.Response, error) {
+			res, err := with(r)
+			res.ContentLength = -1
+			return res, err
+		}
+		for _, xcache := range []string{"Miss", "Hit"} {
+			if r := ask(s, get("/a")); r.ContentLength != -1 || !strings.HasPrefix(r.body, "hello") || r.xcache() != xcache {
+				t.Errorf("%s: %s, length %d, %.9q", tier, r.xcache(), r.ContentLength, r.body)
+			}
+		}
+		if r := ask(s, get("/a", "Range", "bytes=0-1")); r.ContentLength != 2 || r.body != "he" {
+			t.Errorf("%s: %d %q", tier, r.ContentLength, r.body)
+		}
+		head := get("/a")
+		head.Method = "HEAD"
+		if r := ask(s, head); r.ContentLength != -1 || r.xcache() != "Hit" {
+			t.Errorf("%s: HEAD has length %d, %s", tier, r.ContentLength, r.xcache())
+		}
+	}
+}
+
 func TestRanges(t *testing.T) {
 	const text = "0123456789abcdefghij"
 	multi := func(id string, parts ...string) string {

@@ -97,6 +97,9 @@ func (x *exchange) serveStored(s stored, xcache string) bool {
 		x.res.status, x.res.length, x.res.object = 416, 0, nil
 		x.res.header = append(withoutContentFields(o.Header()), message.Field{Name: "Content-Range", Value: "bytes */" + strconv.FormatInt(s.size(), 10)})
 	case x.method == HEAD || o.HeadOnly:
+		if o.Unsized && s.stream == nil && !o.HeadOnly {
+			x.res.length = -1
+		}
 	case part == rangePart:
 		ok = x.servePart(s, spans)
 	case o.Parts != nil: // the whole is not there
@@ -120,6 +123,9 @@ func (x *exchange) serveWhole(s stored) bool {
 		}
 		x.res.body = r
 		return true
+	}
+	if o.Unsized {
+		x.res.length = -1
 	}
 	if o.File == nil {
 		x.res.memory = o.Body

@@ -45,7 +45,7 @@ func (x *exchange) storePart(lifetime time.Duration) Reason {
 	if o == nil {
 		return ReasonStoredPart // the answer fails as well
 	}
-	o.Status, o.Length = 200, size
+	o.Status, o.Length, o.Unsized = 200, size, false
 	whole, effects := append([]byte(nil), x.key...), x.svc.effects
 	parts := append([]byte(nil), whole...)
 	parts[0] = classParts

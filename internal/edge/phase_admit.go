@@ -60,6 +60,10 @@ func (x *exchange) lifetime() (time.Duration, Reason) {
 			return 0, ReasonNotStoredStatus
 		case x.personal() && !x.res.self && !shared:
 			return 0, ReasonNotStoredAuthorization
+		case x.res.errorHeader != nil && x.res.pageBehavior:
+			if d = x.res.pageLifetime; d <= 0 {
+				return 0, ReasonNotStoredControl
+			}
 		}
 		return d, ReasonStoredError
 	}
@@ -145,7 +149,7 @@ func (x *exchange) newObject(lifetime time.Duration) *cache.Object {
 		Distribution: x.plan.ID, Target: x.target(), Status: x.res.status,
 		Stored: x.now, Expires: x.now.Add(lifetime),
 		StaleWhileRevalidate: c.staleWhileRevalidate, StaleIfError: c.staleIfError,
-		Age: c.age, Epoch: x.epoch,
+		Age: c.age, Epoch: x.epoch, Unsized: x.res.length < 0,
 	}
 	h := x.res.header.Clone()
 	h.Del("Age")

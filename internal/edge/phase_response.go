@@ -283,6 +283,24 @@ func (x *exchange) errorPage() (phase, Reason) {
 	return admit, ReasonCustomPage
 }
 
+// ownLifetime is how long the page of a custom error response may be kept where a behavior of its own is configured for it: its
+// TTL counts then instead of the error caching time (DG-httpstatuscodes). That the default behavior is none is our reading.
+func (x *exchange) ownLifetime() (d time.Duration, ok bool) {
+	b := x.behavior
+	if b == nil || b == &x.plan.Behaviors[len(x.plan.Behaviors)-1] {
+		return 0, false
+	}
+	if o := x.res.object; o != nil {
+		return o.Expires.Sub(x.now), true
+	}
+	if b.TTL.Disabled() || b.Forward.NoCache {
+		return 0, true
+	}
+	c := readControl(x.res.header, x.now)
+	d, _ = c.freshness(b.TTL)
+	return d, true
+}
+
 // fetchPage runs a request for path up to the point at which its answer is known. Functions of the viewer's side do not run.
 func (x *exchange) fetchPage(path string) result {
 	r := x.viewer
@@ -297,6 +315,7 @@ func (x *exchange) fetchPage(path string) result {
 	n.hop, n.nested, n.id, n.asked = x.hop, true, x.id, x.asked
 	n.run(matchBehavior, responseHeaders)
 	page := n.res
+	page.pageLifetime, page.pageBehavior = n.ownLifetime()
 	if page.object != nil && page.body == nil {
 		page.memory = page.object.Body
 	}

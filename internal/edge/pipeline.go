@@ -169,6 +169,10 @@ type result struct {
 	errorHeader message.Header
 	// self is true for answers that CloudFront makes itself.
 	self bool
+	// pageBehavior is true for the page of a custom error response that has a behavior of its own, whose lifetime is
+	// pageLifetime.
+	pageBehavior bool
+	pageLifetime time.Duration
 	// authorized is true for the page of a custom error response whose origin got the viewer's Authorization.
 	authorized bool
 	// byViewerFunction is true for the response of a viewer-request function.

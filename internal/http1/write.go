@@ -437,6 +437,9 @@ func (s *sender) chunked(body io.Reader) {
 		if m > 0 {
 			s.out = appendChunk(s.out, k, m)
 		}
+		if b, ok := body.(*message.Bytes); ok && err == nil && len(b.Rest()) == 0 {
+			err = io.EOF // the end goes with the last chunk
+		}
 		if err == io.EOF {
 			s.out = append(s.out, "0\r\n\r\n"...)
 		}

@@ -47,7 +47,7 @@ func encode(key []byte, o *Object) []byte {
 	w.number(int64(o.Status))
 	w.number(int64(o.Head.TypeEnd))
 	flags := int64(0)
-	for i, set := range [...]bool{o.Head.Dated, o.Self, o.HeadOnly, o.File != nil} {
+	for i, set := range [...]bool{o.Head.Dated, o.Self, o.HeadOnly, o.File != nil, o.Unsized} {
 		if set {
 			flags |= 1 << i
 		}
@@ -112,7 +112,7 @@ func decode(b []byte) (key string, o *Object, err error) {
 	o.Length = r.number()
 	o.Stored, o.Expires = r.time(), r.time()
 	o.Age, o.StaleWhileRevalidate, o.StaleIfError = time.Duration(r.number()), time.Duration(r.number()), time.Duration(r.number())
-	o.Self, o.HeadOnly = flags&2 != 0, flags&4 != 0
+	o.Self, o.HeadOnly, o.Unsized = flags&2 != 0, flags&4 != 0, flags&16 != 0
 	if flags&8 != 0 {
 		o.File = &File{id: uint64(r.number()), size: r.number()}
 	}

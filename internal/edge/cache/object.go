@@ -29,6 +29,9 @@ type Object struct {
 	// of parts, it is the complete length.
 	HeadOnly bool
 	Length   int64
+	// Unsized is a body that came without a length: it goes without one to viewers as well, in chunks over HTTP/1.1
+	// (DG-requestandresponsebehaviorcustomorigin, Transfer-Encoding).
+	Unsized bool
 	// Stored is when the origin confirmed the object last, Age how old it said it was then, Expires when it goes stale.
 	Stored, Expires time.Time
 	Age             time.Duration
