@@ -5,9 +5,20 @@ import (
 	"encoding/binary"
 	"time"
 
+	"github.com/foregate/foregate/internal/head"
 	"github.com/foregate/foregate/internal/http1"
 	"github.com/foregate/foregate/internal/message"
 )
+
+// Limits of a field block beside Options.MaxHead. What is over MaxHead is answered; what is over these ends the connection,
+// since the table of hpack can only be kept by decoding all of it.
+const (
+	maxFields        = 256
+	maxBlock         = 256 << 10
+	maxContinuations = 64
+)
+
+func (c *conn) rules() head.Rules { return head.Rules{MaxBytes: c.o.MaxHead, MaxFields: maxFields} }
 
 // block is a field block under way.
 type block struct {
@@ -25,7 +36,7 @@ type block struct {
 type memory struct {
 	raw   []byte
 	ended bool
-	head  head
+	head  head.Head
 }
 
 func (c *conn) onHeaders(f *frame, term uint64) error {
@@ -64,14 +75,14 @@ func (c *conn) onHeaders(f *frame, term uint64) error {
 	case b.thrown:
 		c.dec.SetEmitEnabled(false)
 	case b.s == nil:
-		c.trailer.reset(ofTrailer, c.o.MaxHead)
+		c.trailer.Reset(head.Trailer, c.rules())
 		c.cur = &c.trailer
 	case c.client != nil:
-		b.s.head.fields = nil // those of the last one are in a message
-		b.s.head.reset(ofResponse, c.o.MaxHead)
+		b.s.head.Fields = nil // those of the last one are in a message
+		b.s.head.Reset(head.Response, c.rules())
 		c.cur = &b.s.head
 	default:
-		b.s.head.reset(ofRequest, c.o.MaxHead)
+		b.s.head.Reset(head.Request, c.rules())
 		c.cur = &b.s.head
 	}
 	return c.fragment(p, f.has(flagEndHeaders), term)
@@ -178,8 +189,8 @@ func (c *conn) fragment(p []byte, end bool, term uint64) error {
 	if c.client != nil {
 		return c.onAnswer(s, b.ended)
 	}
-	refusal := h.finish(b.ended)
-	if h.bad != "" {
+	refusal := h.Finish(b.ended)
+	if h.Bad != "" {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.give(s)
@@ -191,9 +202,9 @@ func (c *conn) fragment(p []byte, end bool, term uint64) error {
 	}
 	if !alters && b.frames == 1 && refusal == nil && len(p) <= smallSize {
 		m := &c.remembers
-		f := m.head.fields
+		f := m.head.Fields
 		m.raw, m.ended, m.head = append(m.raw[:0], p...), b.ended, *h
-		m.head.fields = append(f[:0], h.fields...)
+		m.head.Fields = append(f[:0], h.Fields...)
 	}
 	return c.begin(s, refusal, b.ended, term)
 }
@@ -204,9 +215,9 @@ func (c *conn) recall(s *stream, p []byte) bool {
 	if len(m.raw) == 0 || m.ended != c.block.ended || !bytes.Equal(m.raw, p) {
 		return false
 	}
-	f := s.head.fields
+	f := s.head.Fields
 	s.head = m.head
-	s.head.fields = append(f[:0], m.head.fields...)
+	s.head.Fields = append(f[:0], m.head.Fields...)
 	return true
 }
 
@@ -261,11 +272,12 @@ func altersTable(p []byte) bool {
 // begin starts a stream whose head is there.
 func (c *conn) begin(s *stream, refusal *http1.Error, ended bool, term uint64) error {
 	h := &s.head
-	h.request(&s.req, &c.o)
-	if need := len(h.fields) + spareFields; cap(h.fields) < need {
-		h.fields = append(make(message.Header, 0, need), h.fields...)
+	s.req = message.Request{Scheme: c.o.Scheme, Proto: message.HTTP2, Client: c.o.Client, TLS: c.o.TLS}
+	h.Fill(&s.req)
+	if need := len(h.Fields) + head.Spare; cap(h.Fields) < need {
+		h.Fields = append(make(message.Header, 0, need), h.Fields...)
 	}
-	s.req.Header = h.fields
+	s.req.Header = h.Fields
 	s.refusal = refusal
 	s.room = rooms.Get().(*message.Room)
 	s.req.Room = s.room
@@ -277,11 +289,11 @@ func (c *conn) begin(s *stream, refusal *http1.Error, ended bool, term uint64) e
 	s.received = ended
 	s.sendWindow = c.peerWindow
 	if !ended {
-		b := &body{c: c, s: s, declared: h.length, window: c.streamWindow, expect: h.hasExpect}
+		b := &body{c: c, s: s, declared: h.Length, window: c.streamWindow, expect: h.HasExpect}
 		b.ready.L = &c.mu
 		s.body = b
-		if h.length != 0 {
-			s.req.Body, s.req.ContentLength = b, h.length
+		if h.Length != 0 {
+			s.req.Body, s.req.ContentLength = b, h.Length
 		}
 	}
 	if c.closed { // nobody would ever cut it
@@ -305,14 +317,14 @@ func (c *conn) onTrailer(b *block) error {
 	if s == nil {
 		return nil // reset while the trailer came in
 	}
-	if c.trailer.bad != "" || c.trailer.over {
-		s.fault(malformed("trailer: " + c.trailer.bad))
+	if c.trailer.Bad != "" || c.trailer.Over {
+		s.fault(malformed("trailer: " + c.trailer.Bad))
 		c.reset(b.id, protocolError)
 		return nil
 	}
 	if c.client != nil && s.body != nil {
-		s.body.trailer = c.trailer.fields
-		c.trailer.fields = nil
+		s.body.trailer = c.trailer.Fields
+		c.trailer.Fields = nil
 	}
 	c.endBody(s)
 	return nil

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/foregate/foregate/internal/head"
 	"github.com/foregate/foregate/internal/http1"
 	"github.com/foregate/foregate/internal/message"
 )
@@ -202,7 +203,7 @@ func (k *ClientConn) open(r *message.Request, o *Call) (*stream, error) {
 	} else {
 		c.top += 2
 	}
-	s := &stream{c: c, id: c.top, sendWindow: c.peerWindow, priority: priority{urgency: urgencyDefault, incremental: true}}
+	s := &stream{c: c, id: c.top, sendWindow: c.peerWindow, priority: head.Priority{Urgency: head.UrgencyDefault, Incremental: true}}
 	s.wake.L = &c.mu
 	s.call = &call{method: r.Method, over: make(chan struct{}), sent: time.Now(), o: o}
 	c.streams[s.id] = s

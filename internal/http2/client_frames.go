@@ -20,12 +20,12 @@ func (c *conn) onAnswer(s *stream, ended bool) error {
 		return nil // given up while its head came in
 	}
 	h, k := &s.head, s.call
-	status := h.status()
+	status := h.Status()
 	bodiless := k.method == http.MethodHead || status == http.StatusNoContent || status == http.StatusNotModified
-	why := h.bad
+	why := h.Bad
 	switch {
 	case why != "":
-	case h.over:
+	case h.Over:
 		s.fault(&http1.Error{Kind: http1.HeadTooBig, Reason: "fields are over the limit"})
 		c.reset(s.id, cancelled)
 		return nil
@@ -33,16 +33,16 @@ func (c *conn) onAnswer(s *stream, ended bool) error {
 		why = "invalid or absent :status"
 	case status == http.StatusSwitchingProtocols:
 		why = "101, which HTTP/2 does not have" // rfc9113 8.6
-	case status < 200 && (ended || h.length > 0):
+	case status < 200 && (ended || h.Length > 0):
 		why = "interim answer with an end or content"
 	case status < 200:
 		if k.interim++; k.interim <= mostInterim {
 			return nil
 		}
 		why = "too many interim answers"
-	case ended && h.length > 0 && !bodiless:
+	case ended && h.Length > 0 && !bodiless:
 		why = "content-length without content"
-	case status == http.StatusNoContent && h.length > 0 && k.method != http.MethodHead:
+	case status == http.StatusNoContent && h.Length > 0 && k.method != http.MethodHead:
 		why = "204 with content"
 	}
 	if why != "" {
@@ -62,11 +62,11 @@ func (k *ClientConn) deliver(s *stream, status int, ended, bodiless bool) {
 	m := &struct {
 		message.Response
 		body answerBody
-	}{Response: message.Response{Status: status, Header: h.fields, ContentLength: h.length}}
-	h.fields = nil
+	}{Response: message.Response{Status: status, Header: h.Fields, ContentLength: h.Length}}
+	h.Fields = nil
 	b := &m.body
 	b.k, b.of = k, s
-	b.body = body{c: c, s: s, declared: h.length, window: c.streamWindow, timeout: a.o.ReadTimeout, translate: a.o.BodyError}
+	b.body = body{c: c, s: s, declared: h.Length, window: c.streamWindow, timeout: a.o.ReadTimeout, translate: a.o.BodyError}
 	b.ready.L = &c.mu
 	if bodiless {
 		b.declared = 0

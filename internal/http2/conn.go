@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/net/http2/hpack"
+
+	"github.com/foregate/foregate/internal/head"
 )
 
 // conn is a connection, of a client or of a server. What stands before mu belongs to the goroutine that leads.
@@ -29,10 +31,10 @@ type conn struct {
 	prefaced  bool
 	settled   bool // the client's SETTINGS have come
 	dec       *hpack.Decoder
-	cur       *head  // what dec adds to
-	block     block  // the field block that has begun
-	trailer   head   // of trailers and of blocks that are thrown away
-	remembers memory // of the last request's block
+	cur       *head.Head // what dec adds to
+	block     block      // the field block that has begun
+	trailer   head.Head  // of trailers and of blocks that are thrown away
+	remembers memory     // of the last request's block
 
 	mu      sync.Mutex
 	streams map[uint32]*stream
@@ -67,7 +69,7 @@ type conn struct {
 	starved    time.Time // when the connection's window kept one waiting
 	granted    int64     // since then
 	turns      uint64
-	inOrder    [urgencyLeast + 1]uint64 // turns of the streams that are not incremental
+	inOrder    [head.UrgencyLeast + 1]uint64 // turns of the streams that are not incremental
 	promised   []promised
 	enc        encoder
 	date       string
@@ -108,7 +110,7 @@ func newConn(ctx context.Context, nc net.Conn, o Options) *conn {
 		streamWindow: serverStreamWindow, connWindow: serverConnWindow, receiveWindow: serverConnWindow, last: lastID, enc: newEncoder(),
 	}
 	c.written.L = &c.mu
-	c.dec = hpack.NewDecoder(tableSize, func(f hpack.HeaderField) { c.cur.add(f) })
+	c.dec = hpack.NewDecoder(tableSize, func(f hpack.HeaderField) { c.cur.Add(f.Name, f.Value) })
 	c.dec.SetMaxStringLength(maxBlock)
 	c.tick = time.AfterFunc(time.Hour, c.onTick)
 	c.tick.Stop()

@@ -14,6 +14,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/foregate/foregate/internal/head"
 	"github.com/foregate/foregate/internal/http1"
 	"github.com/foregate/foregate/internal/message"
 )
@@ -36,7 +37,7 @@ func (c *conn) take(id uint32) *stream {
 const spareStreams = 32
 
 func (c *conn) give(s *stream) {
-	ctx, fields := s.ctx, s.head.fields
+	ctx, fields := s.ctx, s.head.Fields
 	if ctx != nil && !ctx.again() {
 		ctx = nil
 	}
@@ -48,7 +49,7 @@ func (c *conn) give(s *stream) {
 		*s.room = message.Room{}
 		rooms.Put(s.room)
 	}
-	*s = stream{c: c, ctx: ctx, head: head{fields: fields[:0]}}
+	*s = stream{c: c, ctx: ctx, head: head.Head{Fields: fields[:0]}}
 	s.wake.L = &c.mu
 	c.free = append(c.free, s)
 }
@@ -152,7 +153,7 @@ func (c *conn) respond(s *stream) *message.Response {
 		return c.reject(s, s.refusal)
 	}
 	resp := c.call(s.ctx, &s.req)
-	if sendable(resp) {
+	if head.Sendable(resp) {
 		return resp
 	}
 	if resp != nil {
@@ -175,32 +176,7 @@ func (c *conn) call(ctx context.Context, r *message.Request) (resp *message.Resp
 }
 
 func (c *conn) reject(s *stream, e *http1.Error) *message.Response {
-	j := &http1.Rejection{Err: e, Status: e.Status(), Client: c.o.Client, TLS: c.o.TLS}
-	for _, host := range []string{s.head.authority, s.head.host} {
-		if j.Host == "" && http1.ValidHost(host) {
-			j.Host = http1.TrimPort(host, c.o.Scheme)
-		}
-	}
-	var resp *message.Response
-	if c.o.Reject != nil {
-		resp = c.o.Reject(s.ctx, j)
-	}
-	if !sendable(resp) {
-		resp = message.Text(j.Status, "text/plain; charset=utf-8", http.StatusText(j.Status)+"\n")
-	}
-	return resp
-}
-
-func sendable(resp *message.Response) bool {
-	if resp == nil || resp.Status < 200 || resp.Status > 999 {
-		return false
-	}
-	for i := range resp.Header {
-		if f := &resp.Header[i]; !http1.ValidName(f.Name) || !http1.ValidValue(f.Value) {
-			return false
-		}
-	}
-	return true
+	return s.head.Refuse(s.ctx, &http1.Rejection{Err: e, Client: c.o.Client, TLS: c.o.TLS}, c.o.Scheme, c.o.Reject)
 }
 
 // answer sends resp. A body that fails leaves the stream without an end, for which settle resets it, so that the client sees
@@ -246,8 +222,8 @@ func (s *stream) sendHead(resp *message.Response, n int64, end bool) bool {
 	if s.err != nil {
 		return false
 	}
-	if n < 0 && !s.priority.said {
-		s.priority.incremental = true // without a known end it might keep others waiting for ever
+	if n < 0 && !s.priority.Said {
+		s.priority.Incremental = true // without a known end it might keep others waiting for ever
 	}
 	c.room(size)
 	start := len(c.out)

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"slices"
 	"time"
+
+	"github.com/foregate/foregate/internal/head"
 )
 
 // fail makes the connection end. It is called with c.mu held.
@@ -242,7 +244,7 @@ func (c *conn) slim() {
 		return
 	}
 	c.free, c.remembers, c.promised = nil, memory{}, nil // what is the leader's may be touched while it reads
-	c.trailer, c.cur, c.block = head{}, nil, block{}
+	c.trailer, c.cur, c.block = head.Head{}, nil, block{}
 	c.enc.forget()
 	// The decoder holds on to the buffer that it read last. It lets go by reading something else: that its table may have
 	// the size that it had to begin with, which is harmless also to a client that has made it smaller.

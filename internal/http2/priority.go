@@ -2,63 +2,14 @@ package http2
 
 import (
 	"encoding/binary"
-	"strings"
 
-	"github.com/foregate/foregate/internal/message"
+	"github.com/foregate/foregate/internal/head"
 )
-
-// priority says when a stream's content leaves, compared with that of others (rfc9218 4).
-type priority struct {
-	urgency     uint8 // 0 is the most urgent
-	incremental bool  // is of use in pieces: takes turns with others of its kind
-	said        bool  // the client has said so
-}
-
-const (
-	urgencyDefault = 3
-	urgencyLeast   = 7
-)
-
-// parsePriority reads the dictionary of a Priority field (rfc9218 4, rfc8941 3.2). What it cannot read it ignores, as
-// parameters that are unknown or out of range.
-func parsePriority(v string) priority {
-	p := priority{urgency: urgencyDefault}
-	for member := range strings.SplitSeq(v, ",") {
-		member, _, _ = strings.Cut(strings.Trim(member, " \t"), ";")
-		key, value, has := strings.Cut(member, "=")
-		switch {
-		case key == "u" && len(value) == 1 && value[0] >= '0' && value[0] <= '0'+urgencyLeast:
-			p.urgency, p.said = value[0]-'0', true
-		case key == "i" && (!has || value == "?1"):
-			p.incremental, p.said = true, true
-		case key == "i" && value == "?0":
-			p.incremental, p.said = false, true
-		}
-	}
-	return p
-}
-
-// ParsePriority reads a Priority field for HTTP/3, which has the same; said is false when it says nothing that matters.
-func ParsePriority(v string) (urgency uint8, incremental, said bool) {
-	p := parsePriority(v)
-	return p.urgency, p.incremental, p.said
-}
-
-// priorityOf is what a request's own field says.
-func priorityOf(h message.Header) priority {
-	p := priority{urgency: urgencyDefault}
-	for i := range h {
-		if h[i].Name == "priority" {
-			p = parsePriority(h[i].Value)
-		}
-	}
-	return p
-}
 
 // promised is a PRIORITY_UPDATE that came before its stream.
 type promised struct {
 	id uint32
-	p  priority
+	p  head.Priority
 }
 
 // mostPromised is how many of those are kept; older ones are forgotten (rfc9218 7.1 lets us choose).
@@ -76,8 +27,8 @@ func (c *conn) onPriorityUpdate(f *frame) error {
 	if id&1 == 0 {
 		return fatal(protocolError, "PRIORITY_UPDATE for a stream that no client may begin")
 	}
-	p := parsePriority(string(f.payload[4:]))
-	p.said = true
+	p := head.ParsePriority(string(f.payload[4:]))
+	p.Said = true
 	switch s := c.streams[id]; {
 	case s != nil:
 		s.priority = p
@@ -93,7 +44,7 @@ func (c *conn) onPriorityUpdate(f *frame) error {
 
 // prioritise sets a new stream's priority: the frame that came before it counts more than its field (rfc9218 7).
 func (c *conn) prioritise(s *stream) {
-	s.priority = priorityOf(s.req.Header)
+	s.priority = head.ParsePriority(s.head.Priority)
 	for i, w := range c.promised {
 		if w.id == s.id {
 			s.priority = w.p
@@ -106,26 +57,26 @@ func (c *conn) prioritise(s *stream) {
 // turnOf orders the streams of an urgency: incremental ones take turns, and all others together have one turn, in which the
 // oldest goes first (rfc9218 10).
 func (c *conn) turnOf(s *stream) uint64 {
-	if s.priority.incremental {
+	if s.priority.Incremental {
 		return s.turn
 	}
-	return c.inOrder[s.priority.urgency]
+	return c.inOrder[s.priority.Urgency]
 }
 
 // took notes that s has had its turn.
 func (c *conn) took(s *stream) {
 	c.turns++
-	if s.priority.incremental {
+	if s.priority.Incremental {
 		s.turn = c.turns
 	} else {
-		c.inOrder[s.priority.urgency] = c.turns
+		c.inOrder[s.priority.Urgency] = c.turns
 	}
 }
 
 // ahead tells whether a is served before b. It is a total order.
 func (c *conn) ahead(a, b *stream) bool {
-	if a.priority.urgency != b.priority.urgency {
-		return a.priority.urgency < b.priority.urgency
+	if a.priority.Urgency != b.priority.Urgency {
+		return a.priority.Urgency < b.priority.Urgency
 	}
 	if x, y := c.turnOf(a), c.turnOf(b); x != y {
 		return x < y

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/foregate/foregate/internal/head"
 	"github.com/foregate/foregate/internal/http1"
 	"github.com/foregate/foregate/internal/message"
 )
@@ -13,7 +14,7 @@ import (
 // stream is a request and its answer. Fields from inline on are guarded by conn.mu.
 type stream struct {
 	c       *conn
-	head    head
+	head    head.Head
 	req     message.Request
 	ctx     *streamContext
 	refusal *http1.Error
@@ -25,7 +26,7 @@ type stream struct {
 	id         uint32
 	sendWindow int64
 	wake       sync.Cond
-	priority   priority
+	priority   head.Priority
 	turn       uint64
 	stalled    time.Time // when it began to wait for the client's window; zero when it does not
 	progress   int64     // what has left since

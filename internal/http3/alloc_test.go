@@ -5,6 +5,7 @@ import (
 	"io"
 	"testing"
 
+	"github.com/foregate/foregate/internal/head"
 	"github.com/foregate/foregate/internal/http1"
 	"github.com/foregate/foregate/internal/message"
 )
@@ -40,9 +41,9 @@ func TestHeadAllocations(t *testing.T) {
 	o := Options{}
 	o.setDefaults()
 	if n := testing.AllocsPerRun(100, func() {
-		x.head.reset(&o)
-		if !x.decoder.decode(p, &x.head) || x.head.finish() != nil || x.head.bad != "" {
-			t.Fatal(x.head.bad)
+		x.head.Reset(head.Request, o.rules())
+		if !x.decoder.decode(p, &x.head) || x.head.Finish(false) != nil || x.head.Bad != "" {
+			t.Fatal(x.head.Bad)
 		}
 	}); n > 1 {
 		t.Errorf("%v allocations for a head", n)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"sync"
 
+	"github.com/foregate/foregate/internal/head"
 	"github.com/foregate/foregate/internal/http1"
 )
 
@@ -97,11 +98,12 @@ func (b *body) readTrailer(h frameHead) error {
 	if h.length > uint64(2*b.x.c.o.MaxHead) {
 		return connFault(excessiveLoad, "the trailer is too long")
 	}
-	t := head{trailer: true, length: -1, limit: b.x.c.o.MaxHead, most: b.x.c.o.MaxFields}
+	var t head.Head
+	t.Reset(head.Trailer, b.x.c.o.rules())
 	if err := b.x.section(h, &t); err != nil {
 		return err
 	}
-	if t.bad != "" || t.over {
+	if t.Bad != "" || t.Over {
 		return streamFault(messageError, "a trailer that is malformed or too long")
 	}
 	return nil

@@ -10,13 +10,15 @@ import (
 
 	"github.com/quic-go/qpack"
 
+	"github.com/foregate/foregate/internal/head"
 	"github.com/foregate/foregate/internal/http1"
 )
 
 // decodeAll returns the fields that the engine's decoder sees.
 func decodeAll(p []byte) (fields []qpack.HeaderField, ok bool) {
 	var d decoder
-	h := &head{limit: 1 << 20, most: 1 << 20, length: -1}
+	h := &head.Head{}
+	h.Reset(head.Request, head.Rules{MaxBytes: 1 << 20, MaxFields: 1 << 20})
 	ok = d.decode(p, h)
 	text := string(d.text)
 	for _, s := range d.spans {
@@ -122,9 +124,9 @@ func FuzzStreams(f *testing.F) {
 		x := &exchange{c: c, in: bufio.NewReader(bytes.NewReader(p))}
 		c.o.setDefaults()
 		x.frames.r = x.in
-		x.head.reset(&c.o)
+		x.head.Reset(head.Request, c.o.rules())
 		if over, err := x.readHead(); err == nil && !over {
-			x.head.finish()
+			x.head.Finish(false)
 		}
 	})
 }

@@ -25,6 +25,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/foregate/foregate/internal/head"
 	"github.com/foregate/foregate/internal/http1"
 	"github.com/foregate/foregate/internal/message"
 )
@@ -52,6 +53,10 @@ func (o *Options) setDefaults() {
 	o.IdleTimeout = cmp.Or(o.IdleTimeout, time.Minute)
 	o.BodyTimeout = cmp.Or(o.BodyTimeout, 30*time.Second)
 	o.WriteTimeout = cmp.Or(o.WriteTimeout, time.Minute)
+}
+
+func (o *Options) rules() head.Rules {
+	return head.Rules{MaxBytes: o.MaxHead, MaxFields: o.MaxFields, Scheme: "https"}
 }
 
 func (o *Options) report(err error) {

@@ -2,6 +2,8 @@ package http3
 
 import (
 	"golang.org/x/net/http2/hpack"
+
+	"github.com/foregate/foregate/internal/head"
 )
 
 // span is a field of a section as it is decoded: its name is that of an entry of the static table or, with static -1, text
@@ -26,7 +28,7 @@ func (d *decoder) Write(p []byte) (int, error) {
 }
 
 // decode gives the fields of a section to h, and stops when h has seen enough. It returns false for what is no field section.
-func (d *decoder) decode(p []byte, h *head) bool {
+func (d *decoder) decode(p []byte, h *head.Head) bool {
 	d.text, d.spans = d.text[:0], d.spans[:0]
 	inserts, p, ok := readInt(p, 8)
 	if !ok || inserts != 0 || len(p) == 0 || p[0]&0x80 != 0 { // a base below zero (rfc9204 4.5.1.2)
@@ -35,7 +37,7 @@ func (d *decoder) decode(p []byte, h *head) bool {
 	if _, p, ok = readInt(p, 7); !ok {
 		return false
 	}
-	room := h.limit + h.limit/8
+	room := h.Limit() + h.Limit()/8
 	for len(p) > 0 && room > 0 {
 		from := len(d.text)
 		var s span
@@ -57,10 +59,10 @@ func (d *decoder) decode(p []byte, h *head) bool {
 		if s.whole {
 			value = staticTable[s.static].value
 		}
-		h.add(name, value)
+		h.Add(name, value)
 	}
 	if len(p) > 0 {
-		h.over = true
+		h.Over = true
 	}
 	return true
 }

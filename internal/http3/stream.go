@@ -6,16 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"runtime/debug"
-	"strings"
 	"sync"
 
 	"github.com/quic-go/quic-go"
 
+	"github.com/foregate/foregate/internal/head"
 	"github.com/foregate/foregate/internal/http1"
-	"github.com/foregate/foregate/internal/http2"
 	"github.com/foregate/foregate/internal/message"
 )
 
@@ -27,7 +25,7 @@ type exchange struct {
 	frames  frames
 	block   []byte
 	decoder decoder
-	head    head
+	head    head.Head
 	req     message.Request
 	room    message.Room
 	body    *body
@@ -50,7 +48,7 @@ func (c *Conn) exchange(s *quic.Stream) (whole bool) {
 	x.c, x.s = c, s
 	x.in.Reset(s)
 	x.frames = frames{r: x.in}
-	x.head.reset(&c.o)
+	x.head.Reset(head.Request, c.o.rules())
 	x.out.reset(s, c.o.WriteTimeout)
 	defer func() {
 		if v := recover(); v != nil {
@@ -79,7 +77,7 @@ func (x *exchange) release(whole bool) {
 	if x.body != nil {
 		x.body.detach()
 	}
-	fields, block := x.head.fields, x.block
+	fields, block := x.head.Fields, x.block
 	clear(fields[:cap(fields)])
 	if cap(fields) > 64 {
 		fields = nil
@@ -89,7 +87,7 @@ func (x *exchange) release(whole bool) {
 	}
 	x.in.Reset(nil)
 	x.out.reset(nil, 0)
-	*x = exchange{in: x.in, block: block, decoder: x.decoder, head: head{fields: fields[:0]}, out: x.out}
+	*x = exchange{in: x.in, block: block, decoder: x.decoder, head: head.Head{Fields: fields[:0]}, out: x.out}
 	if cap(x.decoder.text) > maxSpareBlock {
 		x.decoder = decoder{}
 	}
@@ -120,15 +118,15 @@ func (x *exchange) read() (*http1.Error, error) {
 	if over {
 		return &http1.Error{Kind: http1.HeadTooBig, Reason: "fields are over the limit"}, nil
 	}
-	refusal := x.head.finish()
-	if x.head.bad != "" {
-		return nil, streamFault(messageError, x.head.bad)
+	refusal := x.head.Finish(false)
+	if x.head.Bad != "" {
+		return nil, streamFault(messageError, x.head.Bad)
 	}
 	x.request()
 	if refusal != nil {
 		return refusal, nil
 	}
-	b := &body{x: x, declared: x.head.length, expect: x.head.hasExpect}
+	b := &body{x: x, declared: x.head.Length, expect: x.head.HasExpect}
 	if b.declared > 0 || b.expect {
 		x.body = b
 	} else if err := b.frame(); errors.Is(err, os.ErrDeadlineExceeded) {
@@ -167,7 +165,7 @@ func (x *exchange) readHead() (over bool, err error) {
 }
 
 // section reads and decodes a field section.
-func (x *exchange) section(h frameHead, to *head) (err error) {
+func (x *exchange) section(h frameHead, to *head.Head) (err error) {
 	if x.block, err = x.frames.payload(h, x.block); err != nil {
 		return err
 	}
@@ -180,15 +178,11 @@ func (x *exchange) section(h frameHead, to *head) (err error) {
 // request makes the request of the head.
 func (x *exchange) request() {
 	h, c := &x.head, x.c
-	x.req = message.Request{
-		Method: h.method, Scheme: "https", Host: http1.TrimPort(h.authority, "https"), Proto: message.HTTP3,
-		Header: h.fields, Client: c.Client(), TLS: c.tls, Room: &x.room,
-		LengthAt: h.lengthAt,
-	}
-	x.req.Path, x.req.Query, x.req.HasQuery = strings.Cut(h.path, "?")
+	x.req = message.Request{Scheme: "https", Proto: message.HTTP3, Client: c.Client(), TLS: c.tls, Room: &x.room}
+	h.Fill(&x.req)
 	// Without a priority streams take turns, as quic-go has it: nobody waits for an answer that does not end.
-	if urgency, incremental, said := http2.ParsePriority(h.priority); said {
-		x.s.SetPriority(int8(urgency), incremental)
+	if p := head.ParsePriority(h.Priority); p.Said {
+		x.s.SetPriority(int8(p.Urgency), p.Incremental)
 	}
 }
 
@@ -198,7 +192,7 @@ func (x *exchange) respond(refusal *http1.Error) *message.Response {
 		return x.reject(refusal)
 	}
 	resp := x.call()
-	if sendable(resp) {
+	if head.Sendable(resp) {
 		return resp
 	}
 	if resp != nil {
@@ -221,30 +215,6 @@ func (x *exchange) call() (resp *message.Response) {
 }
 
 func (x *exchange) reject(e *http1.Error) *message.Response {
-	j := &http1.Rejection{Err: e, Status: e.Status(), Client: x.c.Client(), TLS: x.c.tls}
-	for _, host := range []string{x.head.authority, x.head.host} {
-		if j.Host == "" && http1.ValidHost(host) {
-			j.Host = http1.TrimPort(host, "https")
-		}
-	}
-	var resp *message.Response
-	if x.c.o.Reject != nil {
-		resp = x.c.o.Reject(context.WithoutCancel(x.s.Context()), j)
-	}
-	if !sendable(resp) {
-		resp = message.Text(j.Status, "text/plain; charset=utf-8", http.StatusText(j.Status)+"\n")
-	}
-	return resp
-}
-
-func sendable(resp *message.Response) bool {
-	if resp == nil || resp.Status < 200 || resp.Status > 999 {
-		return false
-	}
-	for i := range resp.Header {
-		if f := &resp.Header[i]; !http1.ValidName(f.Name) || !http1.ValidValue(f.Value) {
-			return false
-		}
-	}
-	return true
+	c := x.c
+	return x.head.Refuse(context.WithoutCancel(x.s.Context()), &http1.Rejection{Err: e, Client: c.Client(), TLS: c.tls}, "https", c.o.Reject)
 }
