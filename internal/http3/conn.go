@@ -32,6 +32,7 @@ type Conn struct {
 	last     time.Time // when active became zero
 	peer     [4]bool   // by type, the streams that a client has one of each
 	unknown  int       // streams of unknown type
+	priority priorities
 }
 
 // linger is how long a drained connection waits for the client to close it: quic-go cannot tell when an answer has arrived,
@@ -74,7 +75,7 @@ func (c *Conn) Serve(ctx context.Context, o Options) {
 		if err != nil {
 			break
 		}
-		if !c.begin(s.StreamID()) {
+		if !c.begin(s) {
 			s.CancelRead(quic.StreamErrorCode(requestRejected))
 			s.CancelWrite(quic.StreamErrorCode(requestRejected))
 			s.ReleaseStreamCredit()
@@ -83,7 +84,7 @@ func (c *Conn) Serve(ctx context.Context, o Options) {
 		running.Go(func() {
 			whole := c.exchange(s)
 			s.ReleaseStreamCredit()
-			c.end(whole)
+			c.end(s.StreamID(), whole)
 		})
 	}
 	running.Wait()
@@ -107,14 +108,15 @@ func (c *Conn) open() error {
 }
 
 // begin counts a request in. It returns false for one that came after the drain.
-func (c *Conn) begin(id quic.StreamID) bool {
+func (c *Conn) begin(s *quic.Stream) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.draining {
 		return false
 	}
 	c.active++
-	c.next = max(c.next, id+4)
+	c.next = max(c.next, s.StreamID()+4)
+	c.priority.begin(s.StreamID(), s)
 	if c.idle != nil {
 		c.idle.Stop()
 	}
@@ -122,10 +124,11 @@ func (c *Conn) begin(id quic.StreamID) bool {
 }
 
 // end counts a request out, and closes a connection that was abused.
-func (c *Conn) end(whole bool) {
+func (c *Conn) end(id quic.StreamID, whole bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.active--
+	c.priority.end(id)
 	if whole {
 		c.budget = min(c.budget+earnAnswer, budgetMost)
 	} else if c.budget -= costReset; c.budget <= 0 {

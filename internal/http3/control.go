@@ -2,7 +2,6 @@ package http3
 
 import (
 	"bufio"
-	"io"
 
 	"github.com/quic-go/quic-go/quicvarint"
 )
@@ -24,6 +23,7 @@ func (c *Conn) readControl(r *bufio.Reader) error {
 		return err
 	}
 	goaway, pushes := uint64(1<<62), uint64(0)
+	var small []byte
 	for {
 		h, err := f.next()
 		if err != nil {
@@ -54,8 +54,14 @@ func (c *Conn) readControl(r *bufio.Reader) error {
 			if h.length == 0 || h.length > maxSettings {
 				return connFault(frameError, "PRIORITY_UPDATE of a wrong length")
 			}
-			if _, err := io.CopyN(io.Discard, r, int64(h.length)); err != nil {
-				return within(err)
+			if small, err = f.payload(h, small); err != nil {
+				return err
+			}
+			c.mu.Lock()
+			err = c.priority.update(small, c.next)
+			c.mu.Unlock()
+			if err != nil {
+				return err
 			}
 		default:
 			if known(h.kind) {

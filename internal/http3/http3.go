@@ -13,7 +13,7 @@
 //   - What breaks rfc9114 itself (4.1.2: "malformed") is a stream error without an answer; what only a server of HTTP cannot
 //     use, such as an invalid host or a head over the limit, is answered through Reject. These are the rules of http2.
 //   - QPACK goes without its dynamic table in both directions (rfc9204 3.2.3). Trailers are checked and dropped. The Priority
-//     field is followed (rfc9218), PRIORITY_UPDATE is read and not followed.
+//     field and PRIORITY_UPDATE are followed (rfc9218).
 //   - No 0-RTT: a request in it could be replayed. s2n-quic, which CloudFront's HTTP/3 is made of, has none either (s2n-tls
 //     issue 2577). No server push, no extended CONNECT, no datagrams.
 //   - A handler starts when the first byte of the body is there, or its end, unless a Content-Length or an Expect tells that a

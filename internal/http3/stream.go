@@ -180,10 +180,9 @@ func (x *exchange) request() {
 	h, c := &x.head, x.c
 	x.req = message.Request{Scheme: "https", Proto: message.HTTP3, Client: c.Client(), TLS: c.tls, Room: &x.room}
 	h.Fill(&x.req)
-	// Without a priority streams take turns, as quic-go has it: nobody waits for an answer that does not end.
-	if p := head.ParsePriority(h.Priority); p.Said {
-		x.s.SetPriority(int8(p.Urgency), p.Incremental)
-	}
+	c.mu.Lock()
+	c.priority.set(x.s.StreamID(), h.Priority)
+	c.mu.Unlock()
 }
 
 // respond gets an answer that can be sent.
