@@ -6,35 +6,20 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// Target is where the standard log of a distribution goes.
-type Target struct {
-	Distribution   string
-	Bucket, Prefix string
-}
-
-// String names the target for people.
-func (t Target) String() string { return "s3://" + t.Bucket + "/" + t.prefix() }
-
-// prefix ends with a slash, which AWS adds where it is missing (BC LoggingConfig.Prefix names an example with one; the manual's
-// "the first part of the file name").
-func (t Target) prefix() string {
-	if t.Prefix == "" || strings.HasSuffix(t.Prefix, "/") {
-		return t.Prefix
-	}
-	return t.Prefix + "/"
-}
-
 // Options make a Collector.
 type Options struct {
-	// Put stores a file; nil discards all records.
+	// Put stores a file; nil discards what goes to buckets.
 	Put func(ctx context.Context, bucket, key string, body []byte) error
-	// Every is how long a record waits at most before its file is delivered; 0 means five seconds.
+	// Event takes what goes to log groups; nil discards it.
+	Event Event
+	// Streams takes what goes to streams; nil discards it.
+	Streams *Streams
+	// Every is how long a record for a file waits at most before the file is delivered; 0 means five seconds.
 	Every time.Duration
 	// Log gets what an operator should know; nil drops it.
 	Log func(format string, args ...any)
@@ -42,30 +27,56 @@ type Options struct {
 	Queue int
 }
 
-// Collector gathers records in files and delivers them. Make it with New, and Close it.
+const (
+	// maxHeld is how much memory of requests the waiting records may keep, about.
+	maxHeld = 16 << 20
+	// maxFile is how much text a file has at most before it is delivered.
+	maxFile = 16 << 20
+	// gather is how long records wait for more, so that the collector is not woken for each.
+	gather = 10 * time.Millisecond
+)
+
+// Collector gathers records and delivers them. Make it with New, and Close it.
 type Collector struct {
 	opts    Options
-	queue   chan entry
-	flush   chan chan struct{}
 	dropped atomic.Uint64
-	ended   chan struct{}
-	quit    chan struct{}
-	once    sync.Once
+	// wake says that something waits; full that it is a lot.
+	wake, full chan struct{}
+	flush      chan chan struct{}
+	ended      chan struct{}
+	quit       chan struct{}
+	once       sync.Once
 
-	mu    sync.Mutex
-	sinks map[Target]*Sink
+	mu      sync.Mutex
+	outputs map[string]output
+	waiting []*batch // the last one is being filled
+	spare   []*batch
+	count   int
+	held    int
+
+	// Of the goroutine only.
+	files   map[fileKey]*file
+	streams map[string]*[]byte
+	timer   *time.Timer
+	told    uint64
 }
 
-type entry struct {
-	sink   *Sink
-	record *Record
+// batch is a part of the queue: records are copied into it, and it is used again.
+type batch struct {
+	n     int
+	slots [64]slot
 }
 
-// Sink takes the records of one target.
-type Sink struct {
-	Target Target
-	c      *Collector
+type slot struct {
+	route  *Route
+	record Record
 }
+
+// spareBatches is how many empty batches are kept, and maxOwn what a slot of them keeps for field lines.
+const (
+	spareBatches = 8
+	maxOwn       = 4 << 10
+)
 
 // New makes a Collector.
 func New(o Options) *Collector {
@@ -78,35 +89,64 @@ func New(o Options) *Collector {
 	if o.Log == nil {
 		o.Log = func(string, ...any) {}
 	}
-	c := &Collector{opts: o, queue: make(chan entry, o.Queue), flush: make(chan chan struct{}), ended: make(chan struct{}), quit: make(chan struct{}), sinks: map[Target]*Sink{}}
+	c := &Collector{
+		opts: o, wake: make(chan struct{}, 1), full: make(chan struct{}, 1), flush: make(chan chan struct{}), ended: make(chan struct{}),
+		quit: make(chan struct{}), outputs: map[string]output{}, files: map[fileKey]*file{}, streams: map[string]*[]byte{}, timer: time.NewTimer(time.Hour),
+	}
+	c.timer.Stop()
 	go c.work()
 	return c
 }
 
-// Sink returns the sink of a target, the same one each time. A nil Collector gives one that discards.
-func (c *Collector) Sink(t Target) *Sink {
+// take copies a record into the queue.
+func (c *Collector) take(t *Route, r *Record) {
 	if c == nil {
-		return &Sink{Target: t}
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	s := c.sinks[t]
-	if s == nil {
-		s = &Sink{t, c}
-		c.sinks[t] = s
-	}
-	return s
-}
-
-// Log takes a record, which belongs to the sink from now on. It never waits: when too many are waiting it is dropped and counted.
-func (s *Sink) Log(r *Record) {
-	if s.c == nil || s.c.opts.Put == nil {
 		return
 	}
+	c.mu.Lock()
+	if c.count >= c.opts.Queue || c.held > maxHeld {
+		c.mu.Unlock()
+		c.dropped.Add(1)
+		return
+	}
+	n := len(c.waiting)
+	if n == 0 || c.waiting[n-1].n == len(c.waiting[n-1].slots) {
+		c.waiting = append(c.waiting, c.empty())
+		n++
+	}
+	b := c.waiting[n-1]
+	s := &b.slots[b.n]
+	b.n++
+	own := s.record.Own
+	s.route, s.record = t, *r
+	s.record.Own = append(own[:0], r.Own...)
+	c.count++
+	c.held += r.Held + len(r.Own)
+	first, many := c.count == 1, c.count == c.opts.Queue/2
+	c.mu.Unlock()
+	if first {
+		signal(c.wake)
+	}
+	if many {
+		signal(c.full)
+	}
+}
+
+// empty returns a batch; c.mu is held.
+func (c *Collector) empty() *batch {
+	n := len(c.spare)
+	if n == 0 {
+		return &batch{}
+	}
+	b := c.spare[n-1]
+	c.spare = c.spare[:n-1]
+	return b
+}
+
+func signal(ch chan struct{}) {
 	select {
-	case s.c.queue <- entry{s, r}:
+	case ch <- struct{}{}:
 	default:
-		s.c.dropped.Add(1)
 	}
 }
 
@@ -123,98 +163,111 @@ func (c *Collector) Flush() {
 	}
 }
 
-// Close delivers everything and ends the collector. Nothing may be logged afterwards.
+// Close delivers everything and ends the collector. What is logged afterwards is lost.
 func (c *Collector) Close() {
 	c.once.Do(func() { close(c.quit) })
 	<-c.ended
 }
 
-// file is one that is being written: a distribution's records of one hour.
-type file struct {
-	sink *Sink
-	hour string
-	text bytes.Buffer
-	n    int
-}
-
-type fileKey struct {
-	sink *Sink
-	hour string
-}
-
-// maxFile is how much text a file has at most before it is delivered.
-const maxFile = 16 << 20
-
 func (c *Collector) work() {
 	defer close(c.ended)
-	files := map[fileKey]*file{}
-	timer := time.NewTimer(time.Hour)
-	timer.Stop()
-	var told uint64
-	deliver := func() {
-		for k, f := range files {
-			c.deliver(f)
-			delete(files, k)
-		}
-		if n := c.dropped.Load(); n > told {
-			c.opts.Log("access logs: %d records were dropped, because too many were waiting", n-told)
-			told = n
-		}
-	}
-	take := func(e entry) {
-		if len(files) == 0 {
-			timer.Reset(c.opts.Every)
-		}
-		k := fileKey{e.sink, e.record.Ended.UTC().Format("2006-01-02-15")}
-		f := files[k]
-		if f == nil {
-			f = &file{sink: e.sink, hour: k.hour}
-			f.text.WriteString(Head())
-			files[k] = f
-		}
-		f.text.Write(AppendLine(f.text.AvailableBuffer(), e.record))
-		if f.n++; f.text.Len() >= maxFile {
-			c.deliver(f)
-			delete(files, k)
-		}
-	}
-	drain := func() {
-		for {
-			select {
-			case e := <-c.queue:
-				take(e)
-			default:
-				deliver()
-				return
-			}
-		}
-	}
+	soon := time.NewTimer(time.Hour)
+	soon.Stop()
 	for {
 		select {
-		case e := <-c.queue:
-			take(e)
-		case <-timer.C:
-			deliver()
+		case <-c.wake:
+			soon.Reset(gather)
+		case <-soon.C:
+			c.drain()
+		case <-c.full:
+			c.drain()
+		case <-c.timer.C:
+			c.drain()
+			c.deliverAll()
 		case done := <-c.flush:
-			drain()
+			c.drain()
+			c.deliverAll()
 			close(done)
 		case <-c.quit:
-			drain()
+			c.drain()
+			c.deliverAll()
 			return
 		}
 	}
 }
 
-// deliver stores a file under the name that CloudFront gives: the prefix, the distribution's id, the hour, and eight characters
+// drain writes out what waits.
+func (c *Collector) drain() {
+	c.mu.Lock()
+	all := c.waiting
+	c.waiting, c.count, c.held = nil, 0, 0
+	c.mu.Unlock()
+	for _, b := range all {
+		for i := range b.slots[:b.n] {
+			s := &b.slots[i]
+			for _, o := range s.route.outputs {
+				o.add(&s.record)
+			}
+			own := s.record.Own
+			if cap(own) > maxOwn {
+				own = nil
+			}
+			s.route, s.record = nil, Record{Own: own}
+		}
+		b.n = 0
+	}
+	for name, text := range c.streams {
+		if len(*text) > 0 && c.opts.Streams != nil {
+			if err := c.opts.Streams.write(name, *text); err != nil {
+				c.opts.Log("real-time log of stream %s: %v", name, err)
+			}
+		}
+		*text = (*text)[:0]
+	}
+	c.mu.Lock()
+	c.spare = append(c.spare, all[:min(len(all), max(spareBatches-len(c.spare), 0))]...)
+	c.mu.Unlock()
+	if n := c.dropped.Load(); n > c.told {
+		c.opts.Log("access logs: %d records were dropped, because too many were waiting", n-c.told)
+		c.told = n
+	}
+}
+
+// file is one that is being written: records of one hour.
+type file struct {
+	key  fileKey
+	text bytes.Buffer
+	n    int
+	over bool
+}
+
+type fileKey struct {
+	log          *bucketLog
+	folder, hour string
+}
+
+func (c *Collector) deliverAll() {
+	c.timer.Stop()
+	for _, f := range c.files {
+		c.deliver(f)
+	}
+}
+
+// deliver stores a file under the name that CloudFront gives: the folder, the distribution's id, the hour, and eight characters
 // that no other file has (standard-logging-legacy-s3; live names).
 func (c *Collector) deliver(f *file) {
+	k := f.key
+	delete(c.files, k)
+	k.log.last, f.over = nil, true
+	if c.opts.Put == nil {
+		return
+	}
 	var packed bytes.Buffer
 	z := gzip.NewWriter(&packed)
 	_, _ = z.Write(f.text.Bytes()) // into memory
 	_ = z.Close()
-	t := f.sink.Target
-	key := fmt.Sprintf("%s%s.%s.%08x.gz", t.prefix(), t.Distribution, f.hour, rand.Uint32())
-	if err := c.opts.Put(context.Background(), t.Bucket, key, packed.Bytes()); err != nil {
-		c.opts.Log("access log of %s: %d records could not be put into s3://%s/%s: %v", t.Distribution, f.n, t.Bucket, key, err)
+	key := fmt.Sprintf("%s%s.%s.%08x.gz", k.folder, k.log.distribution, k.hour, rand.Uint32())
+	if err := c.opts.Put(context.Background(), k.log.bucket, key, packed.Bytes()); err != nil {
+		c.opts.Log("access log of %s: %d records could not be put into s3://%s/%s: %v", k.log.distribution, f.n, k.log.bucket, key, err)
 	}
 }

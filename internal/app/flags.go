@@ -20,6 +20,7 @@ type sourceFlags struct {
 	places                                  []string
 	quotas                                  []string
 	cacheMemory, cacheDisk                  string
+	realtimeLogs                            string
 	region, account, stackName              string
 	output                                  string
 }
@@ -34,6 +35,7 @@ func (f *sourceFlags) add(cmd *cobra.Command, outputs string) {
 	fl.StringArrayVar(&f.buckets, "bucket", nil, "fill an S3 bucket (its name or logical id) from a folder, `NAME=DIR`, repeatable")
 	fl.StringArrayVar(&f.functions, "function", nil, "code of a function whose package is not in the template, `LOGICALID=DIR`, repeatable")
 	fl.StringArrayVar(&f.places, "geoip", nil, "where viewers are: `FILE` in MaxMind's format, or ADDRESS=COUNTRY, such as 127.0.0.2=DE; repeatable")
+	fl.StringVar(&f.realtimeLogs, "realtime-logs", "", "folder `DIR` for real-time logs of distributions: a file for each data stream, NAME.log")
 	fl.StringArrayVar(&f.quotas, "quota", nil, "a quota that AWS has raised for the account, `NAME=N`, repeatable; names: "+strings.Join(service.QuotaNames(), ", "))
 	fl.StringVarP(&f.output, "output", "o", "text", "output format: "+outputs)
 }
@@ -60,7 +62,7 @@ var (
 
 // options checks the flags and turns them into Options. formats are the allowed values of --output.
 func (f *sourceFlags) options(formats ...string) (Options, error) {
-	o := Options{Region: f.region, Account: f.account, Places: f.places}
+	o := Options{Region: f.region, Account: f.account, Places: f.places, RealtimeLogs: f.realtimeLogs}
 	if !regionForm.MatchString(f.region) {
 		return o, usage("--region %q: want a region such as eu-west-1", f.region)
 	}

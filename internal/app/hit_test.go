@@ -69,9 +69,15 @@ Resources:
 
 // hitNode is a node that serves hitTemplate from an origin whose answers have size bytes.
 func hitNode(t testing.TB, behaviors, size int) *Node {
+	return nodeOf(t, hitTemplate(behaviors), size)
+}
+
+// nodeOf is a node that serves a template whose origin, origin.example.net, has answers of size bytes. Streams of real-time logs are in
+// a folder.
+func nodeOf(t testing.TB, template string, size int) *Node {
 	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
 	file := filepath.Join(t.TempDir(), "hits.yaml")
-	if err := os.WriteFile(file, []byte(hitTemplate(behaviors)), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(template), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -91,7 +97,7 @@ func hitNode(t testing.TB, behaviors, size int) *Node {
 	}()
 	term := newTerminal(Streams{Err: io.Discard})
 	t.Cleanup(term.close)
-	n, err := NewNode(Options{Region: "us-east-1", Account: "000000000000", Log: t.Logf, Explanations: true, Answered: term.answered,
+	n, err := NewNode(Options{Region: "us-east-1", Account: "000000000000", Log: t.Logf, Explanations: true, Answered: term.answered, RealtimeLogs: t.TempDir(),
 		Origins: map[string]string{"origin.example.net": "http://" + ln.Addr().String()}})
 	if err != nil {
 		t.Fatal(err)

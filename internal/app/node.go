@@ -70,6 +70,8 @@ type Options struct {
 	// FunctionLog gets the lines that functions print; Answered each answered request. Both may be nil.
 	FunctionLog func(lambda.LogLine)
 	Answered    func(front.Answered)
+	// RealtimeLogs is the folder of real-time logs, "" for none.
+	RealtimeLogs string
 	// LogEvery is how long a record of a distribution's standard log waits at most; 0 means five seconds.
 	LogEvery time.Duration
 	// Log gets what an operator should know.
@@ -96,8 +98,9 @@ type Node struct {
 	// places knows where viewers are, nil when nobody has said; stopPlaces ends the watch of its files.
 	places     *geo.Locator
 	stopPlaces context.CancelFunc
-	// accessLogs delivers the standard logs of distributions.
+	// accessLogs delivers the access logs of distributions, those in real time to streams.
 	accessLogs *accesslog.Collector
+	streams    *accesslog.Streams
 	// sources are those that were loaded last: findings point into them.
 	sources atomic.Pointer[[]*source]
 
@@ -189,12 +192,14 @@ func (n *Node) openDataPlane() (err error) {
 	if err := n.openCache(); err != nil {
 		return fmt.Errorf("open the cache on disk: %w", err)
 	}
-	n.accessLogs = n.openAccessLogs()
+	if err := n.openAccessLogs(); err != nil {
+		return err
+	}
 	n.env = &compile.Env{
 		Region: n.opts.Region, Account: n.opts.Account, RootKeyID: n.opts.Root.id, RootSecret: n.opts.Root.secret,
 		Now: time.Now, Functions: n.functions, Origins: n.origins, Signatures: new(signed.Verified),
 		Sessions: iam.NewSessions(time.Now), Objects: n.objects.of, Cache: n.cache,
-		Places: n.places, NoHTTP3: n.opts.NoHTTP3, EdgeLogs: n.accessLogs,
+		Places: n.places, NoHTTP3: n.opts.NoHTTP3, EdgeLogs: n.accessLogs, RealtimeLogs: n.opts.RealtimeLogs != "",
 		KeepsBucket:   func(name string) bool { return n.opts.Buckets[name] != "" },
 		EdgeFunctions: &edgefunction.Cache{}, FunctionLog: n.edgeFunctionLog,
 		AccessLog: func(stage, line string) { n.opts.Log("access log of %s: %s", stage, line) },
@@ -306,7 +311,7 @@ func (n *Node) Close() error {
 	if n.accessLogs != nil {
 		n.accessLogs.Close()
 	}
-	return errors.Join(err, n.objects.close())
+	return errors.Join(err, n.streams.Close(), n.objects.close())
 }
 
 // edgeFunctionLog writes what a CloudFront Function left as AWS does, into /aws/cloudfront/function/NAME of us-east-1 (AWS's manual,

@@ -155,8 +155,8 @@ func (d *distributionCompiler) behaviorSettings(rec *store.Record, out *edge.Beh
 	if deref(b.SmoothStreaming) {
 		note("SmoothStreaming", "it has no effect")
 	}
-	if deref(b.RealtimeLogConfigArn) != "" {
-		note("RealtimeLogConfigArn", "no real-time log is written")
+	if config := deref(b.RealtimeLogConfigArn); config != "" {
+		d.realtimeLog(rec, out, b.path+".RealtimeLogConfigArn", config)
 	}
 	if deref(b.FieldLevelEncryptionId) != "" {
 		note("FieldLevelEncryptionId", "fields are passed on in clear")

@@ -32,6 +32,7 @@ func (c *compiler) distributions() {
 		plans = append(plans, d.plan(rec, v))
 	}
 	d.linkStaging(plans)
+	d.monitoring()
 	fx := &edgeEffects{Local: edge.Local{Cache: c.env.Cache, Places: c.env.Places}, env: c.env, canonical: map[string]string{}}
 	for _, v := range resource.OriginAccessIdentities.All(c.view, resource.Global) {
 		fx.canonical[v.ID] = v.S3CanonicalUserID
@@ -302,9 +303,7 @@ func (d *distributionCompiler) settings(rec *store.Record, p *edge.Plan, c *clou
 			d.placeUnknown(p.Geo.SourcePath, "the geo restriction excludes nobody")
 		}
 	}
-	if deref(c.Logging.Enabled) {
-		d.logging(rec, p, c.Logging)
-	}
+	d.logging(rec, p, c.Logging)
 	if deref(c.WebACLId) != "" {
 		note("WebACLId", "no web ACL is evaluated")
 	}

@@ -51,6 +51,8 @@ type Env struct {
 	// there are objects for a bucket that is not in the store.
 	EdgeLogs    *accesslog.Collector
 	KeepsBucket func(bucketName string) bool
+	// RealtimeLogs tells whether EdgeLogs has a place for real-time logs.
+	RealtimeLogs bool
 	// AccessLog takes the lines of access logs, with the ARN of the stage that they belong to.
 	AccessLog func(stage, line string)
 	// Gateway is what stages of REST APIs count and cache; its zero value is ready.

@@ -46,7 +46,7 @@ func (x *exchange) deploy(d *Deployment) {
 		}
 		return
 	}
-	x.plan = d.Staging
+	x.primary, x.plan = x.plan, d.Staging
 	if x.hop != nil {
 		x.hop.Step("accept", "staging", "the continuous deployment policy "+d.PolicyID+" sends the request to the staging distribution "+d.Staging.ID)
 		for _, u := range x.plan.Unsupported {

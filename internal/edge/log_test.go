@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -15,15 +16,15 @@ import (
 
 type recorder []*accesslog.Record
 
-func (r *recorder) Log(rec *accesslog.Record) { *r = append(*r, rec) }
+func (r *recorder) Log(rec *accesslog.Record) { c := *rec; *r = append(*r, &c) }
 
 // logged is a world whose distribution has a standard log.
-func logged(t *testing.T, cookies bool) (*world, *Service, *Plan, *recorder) {
+func logged(t *testing.T) (*world, *Service, *Plan, *recorder) {
 	t.Helper()
 	f, ttl := managed(t, "Managed-CachingOptimized", "")
 	p := testPlan(f, ttl)
 	to := &recorder{}
-	p.Logging = &Logging{Where: "s3://logs/", To: to, Cookies: cookies}
+	p.Logging = &Logging{Where: "s3://logs/", To: to, Needs: accesslog.NeedsPlace | accesslog.NeedsFields}
 	w, s := newWorld(p)
 	return w, s, p, to
 }
@@ -37,7 +38,7 @@ func (r *recorder) last(t *testing.T) *accesslog.Record {
 }
 
 func TestRecord(t *testing.T) {
-	w, s, _, to := logged(t, true)
+	w, s, _, to := logged(t)
 	w.origin = withHeader(200, "hello", "Content-Type", "text/plain")
 	r := get("/a%20b?q=1", "Referer", "http://r/", "User-Agent", "ua", "Cookie", "a=1", "X-Forwarded-For", "10.0.0.1", "X-Forwarded-For", "10.0.0.2")
 	r.TLS = &message.TLS{Version: tls.VersionTLS12, Cipher: tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256}
@@ -56,13 +57,15 @@ func TestRecord(t *testing.T) {
 	}
 	got := to.last(t)
 	want := accesslog.Record{
-		Ended: w.now, Taken: 1500 * time.Millisecond, Location: "FRA56-P4", Domain: "d111111abcdef8.cloudfront.net", Host: "www.example.com",
-		Client: r.Client, Method: "GET", Path: "/a%20b", Query: "q=1", Protocol: "https", Version: "HTTP/1.1", Referer: "http://r/", UserAgent: "ua",
+		Ended: w.now, Taken: 1500 * time.Millisecond, Location: "FRA56-P4", Server: "127.0.0.1", Domain: "d111111abcdef8.cloudfront.net", Host: "www.example.com",
+		Distribution: "E2EXAMPLE", Client: r.Client, Method: "GET", Path: "/a%20b", Query: "q=1", HasQuery: true, Protocol: "https", Version: "HTTP/1.1", Referer: "http://r/", UserAgent: "ua",
 		Cookie: "a=1", ForwardedFor: "10.0.0.1,10.0.0.2", TLSProtocol: "TLSv1.2", TLSCipher: "ECDHE-RSA-AES128-GCM-SHA256", Status: 200,
-		Result: "Miss", ResponseResult: "Miss", Detailed: "Miss", RequestID: res.Get("X-Amz-Cf-Id"), ContentType: "text/plain", ContentLength: 5,
-		Sent: got.Sent, Received: got.Received,
+		Result: "Miss", ResponseResult: "Miss", Detailed: "Miss", ContentType: "text/plain", ContentLength: 5, Pattern: "*", Origin: "api.example.org",
+		OriginLast: 1500 * time.Millisecond, Sent: got.Sent, Received: got.Received, Held: got.Held,
+		Own: []byte("Host: www.example.com\r\nReferer: http://r/\r\nUser-Agent: ua\r\nCookie: a=1\r\nX-Forwarded-For: 10.0.0.1\r\nX-Forwarded-For: 10.0.0.2\r\n"),
 	}
-	if *got != want {
+	copy(want.RequestID[:], res.Get("X-Amz-Cf-Id"))
+	if !reflect.DeepEqual(*got, want) {
 		t.Errorf("got  %+v\nwant %+v", *got, want)
 	}
 	head := "GET /a%20b?q=1 HTTP/1.1\r\nHost: www.example.com\r\n"
@@ -102,12 +105,12 @@ func TestResultTypes(t *testing.T) {
 		}, 206, "Miss", "Miss"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w, s, p, to := logged(t, false)
+			w, s, p, to := logged(t)
 			r := get("/x", "Cookie", "a=1")
 			c.change(w, p, r)
 			got := ask(s, r)
 			rec := to.last(t)
-			if got.Status != c.status || rec.Status != c.status || rec.Result != c.result || rec.ResponseResult != c.result || rec.Detailed != c.detailed || rec.Cookie != "" {
+			if got.Status != c.status || rec.Status != c.status || rec.Result != c.result || rec.ResponseResult != c.result || rec.Detailed != c.detailed {
 				t.Errorf("status %d, record %+v", got.Status, rec)
 			}
 			if c.status == 206 && (rec.RangeStart != "1" || rec.RangeEnd != "2") {
@@ -115,7 +118,7 @@ func TestResultTypes(t *testing.T) {
 			}
 		})
 	}
-	_, s, _, to := logged(t, false)
+	_, s, _, to := logged(t)
 	ask(s, get("/x"))
 	ask(s, get("/x"))
 	if rec := to.last(t); rec.Result != "Hit" || rec.ContentType != "text/plain" {
@@ -134,7 +137,7 @@ func TestResultTypes(t *testing.T) {
 
 // A viewer who leaves makes the result an error, and the status stays (standard-logs-reference).
 func TestViewerLeaves(t *testing.T) {
-	w, s, _, to := logged(t, false)
+	w, s, _, to := logged(t)
 	w.origin = withHeader(200, strings.Repeat("x", 1000))
 	res := s.Serve(t.Context(), get("/x"))
 	if _, err := io.ReadFull(res.Body, make([]byte, 10)); err != nil {

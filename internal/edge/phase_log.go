@@ -2,8 +2,6 @@ package edge
 
 import (
 	"io"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,7 +10,7 @@ import (
 	"github.com/foregate/foregate/internal/message"
 )
 
-// Logger takes the record of a request; it must not wait.
+// Logger takes the record of a request; it must neither wait nor keep r.
 type Logger interface {
 	Log(r *accesslog.Record)
 }
@@ -20,136 +18,160 @@ type Logger interface {
 // log begins the record of the request, which is finished and handed over when the answer has been sent. Requests whose URL or
 // head is too long are not logged (standard-logs-reference).
 func (x *exchange) log() (phase, Reason) {
-	if x.plan == nil || x.plan.Logging == nil {
+	standard, live := x.loggers()
+	l := x.plan.logging()
+	if l == nil && live == nil {
 		return done, ReasonNoLog
 	}
-	l := x.plan.Logging
+	if x.hop != nil {
+		x.verdict = logPlaces(l, live)
+	}
 	switch {
-	case l.To == nil:
-		x.verdict = l.Where
-		return done, ReasonLogElsewhere
 	case x.cause == CauseURITooLong || x.cause == CauseHeadTooBig:
 		return done, ReasonNotLogged
+	case standard == nil && (live == nil || live.To == nil):
+		return done, ReasonLogElsewhere
 	}
-	x.verdict = l.Where
-	r := x.response
-	b := &loggedBody{record: x.record(l), logger: l.To, now: x.svc.effects.Now, began: x.now, left: r.ContentLength, body: r.Body}
-	if r.Body == nil {
-		b.left = 0
-		_ = b.Close()
-		return done, ReasonLogged
-	}
-	r.Body = b.wrap(r)
+	x.attach(standard, live)
 	return done, ReasonLogged
 }
 
-// record has what is known before the answer is sent.
-func (x *exchange) record(l *Logging) *accesslog.Record {
-	v, r := &x.viewer, x.response
-	rec := &accesslog.Record{
-		FirstByte: x.svc.effects.Now().Sub(x.now), Location: x.svc.node.Pop, Domain: x.plan.DomainName, Host: v.Host,
-		Client: v.Client, Method: v.Method, Path: v.Path, Query: v.Query, Protocol: v.Scheme, Version: "HTTP/" + v.Proto.String(),
-		Referer: v.Header.Get("Referer"), UserAgent: v.Header.Get("User-Agent"), ForwardedFor: strings.Join(v.Header.Values("X-Forwarded-For"), ","),
-		Status: r.Status, RequestID: strings.Clone(x.id), // the id is in memory that is lent
-		Received: requestSize(v), Sent: responseHead(r), ContentType: r.Get("Content-Type"), ContentLength: r.ContentLength,
-	}
-	if l.Cookies {
-		rec.Cookie = strings.Join(v.Header.Values("Cookie"), "; ")
-	}
-	if v.TLS != nil {
-		rec.TLSProtocol, rec.TLSCipher = protocolName(v.TLS.Version), cipherName(v.TLS.Cipher)
-	}
-	if r.Status == 101 {
-		rec.Protocol = "ws" + strings.TrimPrefix(v.Scheme, "http")
-	}
-	rec.RangeStart, rec.RangeEnd = rangeOf(r.Get("Content-Range"))
-	rec.ResponseResult, rec.Detailed = x.resultTypes()
-	rec.Result = rec.ResponseResult
-	return rec
-}
-
-// resultTypes are x-edge-result-type, as X-Cache has it, and the detailed type (standard-logs-reference).
-func (x *exchange) resultTypes() (result, detailed string) {
-	result = strings.TrimSuffix(x.res.xcache, " from cloudfront")
+// logPlaces names the places for people.
+func logPlaces(l *Logging, live *RealtimeLog) string {
 	switch {
-	case result == "Error":
-		if d := detailedTypes[x.cause]; d != "" {
-			return result, d
+	case live == nil:
+		return l.Where
+	case l == nil:
+		return live.Where
+	}
+	return l.Where + ", " + live.Where
+}
+
+// logging is p's, nil without a plan too.
+func (p *Plan) logging() *Logging {
+	if p == nil {
+		return nil
+	}
+	return p.Logging
+}
+
+// loggers returns who takes the record: the standard log, and the real-time log of the behavior when the request is one of the
+// sample.
+func (x *exchange) loggers() (standard Logger, live *RealtimeLog) {
+	if l := x.plan.logging(); l != nil {
+		standard = l.To
+	}
+	if b := x.behavior; b != nil && b.RealtimeLog != nil && x.drawn(b.RealtimeLog.SamplingRate) {
+		live = b.RealtimeLog
+	}
+	return standard, live
+}
+
+// drawn draws by another part of the request's id than sampled, so that one sample does not hide in another.
+func (x *exchange) drawn(percent int64) bool {
+	if percent >= 100 {
+		return true
+	}
+	n := uint32(0)
+	for i := range 8 {
+		n = n*31 + uint32(x.id[i])
+	}
+	return int64(n*2654435761>>16)%100 < percent
+}
+
+// attach has the answer's body tell when it is over. An answer without one gets an empty one for that.
+func (x *exchange) attach(standard Logger, live *RealtimeLog) {
+	r := x.response
+	var needs accesslog.Needs
+	if standard != nil {
+		needs = x.plan.Logging.Needs
+	}
+	var to [2]Logger
+	to[0] = standard
+	if live != nil && live.To != nil {
+		to[1] = live.To
+		needs |= live.Needs
+	}
+	in, ready := r.Body.(*message.Bytes)
+	if r.Body == nil {
+		in, ready = &x.out.Body, true
+		in.Set(nil)
+		r.Body = in
+	}
+	if ready {
+		l := memoryLogs.Get().(*memoryLog)
+		l.size = in.Buffered()
+		l.begin(x, to, needs)
+		in.OnClose(l)
+		return
+	}
+	b := &loggedBody{left: r.ContentLength, body: r.Body}
+	b.begin(x, to, needs)
+	r.Body = b.wrap(r)
+}
+
+// logEntry is a record until it is handed over.
+type logEntry struct {
+	record  accesslog.Record
+	to      [2]Logger
+	fx      Effects
+	began   time.Time
+	fetched time.Time // when the origin was asked
+}
+
+// begin fills the record as far as it is known before the answer is sent.
+func (e *logEntry) begin(x *exchange, to [2]Logger, needs accesslog.Needs) {
+	e.to, e.fx, e.began = to, x.svc.effects, x.now
+	x.fillRecord(&e.record, needs)
+	if s := x.fetched; s != nil && s.origin != nil {
+		e.fetched = s.started
+	}
+}
+
+// hand hands the record over. last is when the last byte came from the origin, zero when it came with the first one.
+func (e *logEntry) hand(last time.Time) {
+	r := &e.record
+	r.Ended = e.fx.Now()
+	r.Taken = r.Ended.Sub(e.began)
+	if r.OriginLast = r.OriginFirst; !last.IsZero() && !e.fetched.IsZero() {
+		r.OriginLast = max(last.Sub(e.fetched), r.OriginFirst)
+	}
+	for _, to := range e.to {
+		if to != nil {
+			to.Log(r)
 		}
-	case x.res.xcache == xcacheLambda && x.fetched != nil:
-		// A Lambda@Edge function answered on origin-request.
-		return "Miss", "MissGeneratedResponse"
 	}
-	return result, result
 }
 
-// detailedTypes by cause; causes that are not here are "Error". For failures of TLS and of a connection that ends the manual has
-// several values that may fit: these are our reading.
-var detailedTypes = map[Cause]string{
-	CauseOriginDNS: "OriginDnsError", CauseOriginConnect: "OriginConnectError", CauseOriginTLS: "OriginConnectError",
-	CauseOriginTimeout: "OriginCommError", CauseOriginClosed: "OriginCommError", CauseOriginInvalid: "OriginInvalidResponseError",
-	CauseOriginRange: "OriginContentRangeLengthError", CauseOriginTooLarge: "OriginError",
-	CauseMethod: "InvalidRequestMethod", CauseGETBody: "InvalidRequest", CauseCountry: "ClientGeoBlocked",
+// memoryLog is the entry of an answer whose body is in memory. Its body ends once, so that it can be used again.
+type memoryLog struct {
+	logEntry
+	size int
 }
 
-// requestSize counts a request as HTTP/1.1 writes it.
-func requestSize(r *message.Request) int64 {
-	n := len(r.Method) + len(r.Path) + len("  HTTP/1.1\r\n")
-	if r.HasQuery {
-		n += 1 + len(r.Query)
-	}
-	if r.Lines != "" {
-		n += len(r.Lines)
-	} else {
-		n += len("Host: \r\n\r\n") + len(r.Host)
-		for i := range r.Header {
-			n += len(r.Header[i].Name) + len(r.Header[i].Value) + len(": \r\n")
-		}
-	}
-	return int64(n) + max(r.ContentLength, 0)
-}
+// memoryLogs holds entries without meaning.
+var memoryLogs = sync.Pool{New: func() any { return &memoryLog{} }}
 
-// responseHead counts the head of an answer as HTTP/1.1 writes it.
-func responseHead(r *message.Response) int64 {
-	n := len("HTTP/1.1 200 \r\n\r\n") + len(r.Reason)
-	for _, l := range [...]*message.Lines{r.Before[0], r.Before[1], r.After} {
-		if l != nil {
-			n += len(l.Text)
-		}
+// Ended implements message.Ender.
+func (l *memoryLog) Ended(left int) {
+	l.record.Sent += int64(l.size - left)
+	if left > 0 {
+		l.record.Result, l.record.Detailed = "Error", "ClientCommError"
 	}
-	for i := range r.Header {
-		n += len(r.Header[i].Name) + len(r.Header[i].Value) + len(": \r\n")
-	}
-	if r.ContentLength >= 0 {
-		n += len("Content-Length: \r\n") + len(strconv.FormatInt(r.ContentLength, 10))
-	} else {
-		n += len("Transfer-Encoding: chunked\r\n")
-	}
-	return int64(n)
-}
-
-// rangeOf takes start and end out of "bytes 0-9/100".
-func rangeOf(contentRange string) (start, end string) {
-	spec, ok := strings.CutPrefix(contentRange, "bytes ")
-	if !ok {
-		return "", ""
-	}
-	spec, _, _ = strings.Cut(spec, "/")
-	start, end, ok = strings.Cut(spec, "-")
-	if !ok {
-		return "", ""
-	}
-	return start, end
+	l.hand(time.Time{})
+	own := l.record.Own
+	*l = memoryLog{}
+	l.record.Own = own[:0]
+	memoryLogs.Put(l)
 }
 
 // loggedBody counts a body, and hands the record over when it is closed.
 type loggedBody struct {
+	logEntry
 	body   io.ReadCloser
-	record *accesslog.Record
-	logger Logger
-	now    func() time.Time
-	began  time.Time
 	left   int64 // of a known length; negative for another
+	last   time.Time
+	over   bool
 	ended  bool
 	failed bool
 }
@@ -159,37 +181,58 @@ func (b *loggedBody) wrap(r *message.Response) io.ReadCloser {
 	if c, ok := r.Body.(io.ReadWriteCloser); ok && r.Status == 101 {
 		return &loggedTunnel{ReadWriteCloser: c, loggedBody: b}
 	}
-	if known, ok := r.Body.(interface{ Buffered() int }); ok {
+	known, buffered := r.Body.(interface{ Buffered() int })
+	to, writes := r.Body.(io.WriterTo)
+	switch {
+	case buffered && writes:
+		return &struct {
+			loggedBuffer
+			loggedWriterTo
+		}{loggedBuffer{b, known}, loggedWriterTo{b, to}}
+	case buffered:
 		return &loggedBuffer{b, known}
+	case writes:
+		return &struct {
+			*loggedBody
+			loggedWriterTo
+		}{b, loggedWriterTo{b, to}}
 	}
 	return b
 }
 
-// Read implements io.Reader.
-func (b *loggedBody) Read(p []byte) (int, error) {
-	if b.record == nil {
-		return 0, io.ErrClosedPipe
-	}
-	n, err := b.body.Read(p)
-	b.record.Sent += int64(n)
-	b.left -= int64(n)
+// took notes that n bytes have gone on.
+func (b *loggedBody) took(n int64, err error) {
+	b.record.Sent += n
+	b.left -= n
 	switch {
 	case err == io.EOF:
 		b.ended = true
+		b.last = b.fx.Now()
 	case err != nil:
 		b.failed = true
+	case b.left == 0:
+		b.last = b.fx.Now()
 	}
+}
+
+// Read implements io.Reader.
+func (b *loggedBody) Read(p []byte) (int, error) {
+	if b.over {
+		return 0, io.ErrClosedPipe
+	}
+	n, err := b.body.Read(p)
+	b.took(int64(n), err)
 	return n, err
 }
 
 // Close implements io.Closer. A body that was not read to its end is that of a viewer who left, or of an origin that failed: the
 // result is Error then, whatever it was before (standard-logs-reference, x-edge-result-type).
 func (b *loggedBody) Close() (err error) {
-	if b.record == nil {
+	if b.over {
 		return nil
 	}
-	r := b.record
-	b.record = nil
+	b.over = true
+	r := &b.record
 	if b.body != nil {
 		err = b.body.Close()
 		if !b.ended && b.left != 0 {
@@ -199,9 +242,10 @@ func (b *loggedBody) Close() (err error) {
 			}
 		}
 	}
-	r.Ended = b.now()
-	r.Taken = r.Ended.Sub(b.began)
-	b.logger.Log(r)
+	if b.last.IsZero() {
+		b.last = b.fx.Now()
+	}
+	b.hand(b.last)
 	return err
 }
 
@@ -213,6 +257,19 @@ type loggedBuffer struct {
 
 // Buffered passes on what the body knows.
 func (b *loggedBuffer) Buffered() int { return b.known.Buffered() }
+
+// loggedWriterTo keeps the short cut of bodies that write themselves.
+type loggedWriterTo struct {
+	b  *loggedBody
+	to io.WriterTo
+}
+
+// WriteTo implements io.WriterTo. An error is taken for one of the writer: the bodies that write themselves are on disk.
+func (w loggedWriterTo) WriteTo(dst io.Writer) (int64, error) {
+	n, err := w.to.WriteTo(dst)
+	w.b.took(n, nil)
+	return n, err
+}
 
 // loggedTunnel counts a WebSocket connection both ways.
 type loggedTunnel struct {
@@ -250,7 +307,7 @@ func (t *loggedTunnel) Close() (err error) {
 		err = t.ReadWriteCloser.Close()
 		t.record.Sent += t.sent.Load()
 		t.record.Received += t.received.Load()
-		t.loggedBody.body = nil
+		t.body = nil
 		_ = t.loggedBody.Close()
 	})
 	return err

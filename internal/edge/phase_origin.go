@@ -19,7 +19,11 @@ type fetchState struct {
 	attempt int
 	// validating is true when the request asks whether the expired object has changed.
 	validating bool
+	// started is when the origin was asked, first how long it took to answer; failedOver is the status for which the origin before
+	// this one was given up.
 	started    time.Time
+	first      time.Duration
+	failedOver int
 }
 
 // originRequest builds the request for the origin, runs the origin-request function, and leaves the request ready.
@@ -283,13 +287,20 @@ func (x *exchange) fetch() (phase, Reason) {
 		// Others may wait for this body: it does not end when this viewer leaves.
 		ctx = context.WithoutCancel(ctx)
 	}
-	timed := x.behavior.timed()
+	timed, logged := x.behavior.timed(), x.plan.Logging != nil || x.behavior.RealtimeLog != nil
+	if timed || logged {
+		s.started = x.svc.effects.Now()
+	}
 	if timed {
-		s.started, s.request.Timing = x.svc.effects.Now(), new(FetchTiming)
+		s.request.Timing = new(FetchTiming)
 	}
 	res, err := x.svc.effects.Fetch(ctx, s.request)
-	if x.res.timing.asked = true; timed {
-		x.res.timing.fetched(x.svc.effects.Now().Sub(s.started), s.request.Timing)
+	x.res.timing.asked = true
+	if timed || logged {
+		s.first = x.svc.effects.Now().Sub(s.started)
+	}
+	if timed {
+		x.res.timing.fetched(s.first, s.request.Timing)
 	}
 	if err == nil && res != nil {
 		err = x.unfit(res)
@@ -308,6 +319,7 @@ func (x *exchange) fetch() (phase, Reason) {
 			res.Body.Close()
 		}
 		s.attempt++
+		s.failedOver = res.Status
 		return originRequest, ReasonFailover
 	}
 	if res.Status == 304 && s.validating {
@@ -370,6 +382,7 @@ func (x *exchange) fetchFailed(err error) (phase, Reason) {
 			x.hop.Step("fetch", "failover", err.Error())
 		}
 		x.fetched.attempt++
+		x.fetched.failedOver = status
 		return originRequest, ReasonFailover
 	}
 	x.cause = cause

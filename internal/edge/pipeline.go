@@ -100,8 +100,10 @@ type exchange struct {
 	ctx  context.Context
 	svc  *Service
 	plan *Plan
-	hop  *trace.Hop
-	now  time.Time
+	// primary is the distribution whose continuous deployment sent the request to plan, nil without one.
+	primary *Plan
+	hop     *trace.Hop
+	now     time.Time
 	// id is the X-Amz-Cf-Id; out holds it and the answer. lent is true for the memory of the engine that the answer goes
 	// to, which knows shared fields.
 	id   string

@@ -3,6 +3,7 @@ package edge
 import (
 	"time"
 
+	"github.com/foregate/foregate/internal/accesslog"
 	"github.com/foregate/foregate/internal/edge/signed"
 	"github.com/foregate/foregate/internal/function/cloudfront"
 	"github.com/foregate/foregate/internal/message"
@@ -72,7 +73,9 @@ type Behavior struct {
 	Signers *signed.Keys
 	// GRPC is true when GrpcConfig.Enabled.
 	GRPC bool
-	// SmoothStreaming and RealtimeLog are accepted by AWS; a compiler that sees them adds an Unsupported entry.
+	// RealtimeLog is nil where none is asked for.
+	RealtimeLog *RealtimeLog
+	// SmoothStreaming is accepted by AWS; a compiler that sees it adds an Unsupported entry.
 	Unsupported []Unsupported
 	Source      BehaviorSource
 }
@@ -256,13 +259,23 @@ type GeoRestriction struct {
 	SourcePath string
 }
 
-// Logging is where standard logs go.
+// Logging is where standard logs go, those of both versions.
 type Logging struct {
-	// Where names the place for people; To takes the records, nil for nobody.
+	// Where names the places for people; To takes the records, nil for nobody; Needs is what they must have.
 	Where      string
 	To         Logger
-	Cookies    bool
+	Needs      accesslog.Needs
 	SourcePath string
+}
+
+// RealtimeLog is where the real-time log of a behavior goes.
+type RealtimeLog struct {
+	// Where, To and Needs are as in Logging.
+	Where string
+	To    Logger
+	Needs accesslog.Needs
+	// SamplingRate is the percentage of requests that are logged, 1 to 100.
+	SamplingRate int64
 }
 
 // Event is one of the four points at which functions run.

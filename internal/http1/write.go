@@ -323,7 +323,10 @@ func (s *sender) knownLength(body io.Reader, n int64) {
 		if int64(len(p)) < n {
 			s.broken = io.ErrUnexpectedEOF
 		}
-		s.memory(p[:min(int64(len(p)), n)])
+		p = p[:min(int64(len(p)), n)]
+		if s.memory(p); s.failed == nil {
+			m.Took(len(p))
+		}
 		return
 	}
 	ready := int64(-1)

@@ -267,16 +267,31 @@ func (r *Response) Whole() {
 }
 
 // Bytes is a body in memory. Engines send it without reading it: see Rest.
-type Bytes struct{ rest []byte }
+type Bytes struct {
+	rest []byte
+	end  Ender
+}
+
+// Ender is told when an answer has ended.
+type Ender interface {
+	// Ended is called once, when the body is closed; left is how much of it was not taken.
+	Ended(left int)
+}
+
+// OnClose tells e when the body is closed.
+func (m *Bytes) OnClose(e Ender) { m.end = e }
 
 // NewBytes makes a body of b, which must not change while it is read.
-func NewBytes(b []byte) *Bytes { return &Bytes{b} }
+func NewBytes(b []byte) *Bytes { return &Bytes{rest: b} }
 
 // Set makes b the body.
-func (m *Bytes) Set(b []byte) { m.rest = b }
+func (m *Bytes) Set(b []byte) { m.rest, m.end = b, nil }
 
-// Rest returns what is left to read. It must not be changed.
+// Rest returns what is left to read. It must not be changed. Who has sent the first n bytes says so with Took.
 func (m *Bytes) Rest() []byte { return m.rest }
+
+// Took takes away what was sent.
+func (m *Bytes) Took(n int) { m.rest = m.rest[n:] }
 
 // Buffered returns how much is left to read.
 func (m *Bytes) Buffered() int { return len(m.rest) }
@@ -299,7 +314,13 @@ func (m *Bytes) WriteTo(w io.Writer) (int64, error) {
 }
 
 // Close implements io.Closer.
-func (m *Bytes) Close() error { return nil }
+func (m *Bytes) Close() error {
+	if e := m.end; e != nil {
+		m.end = nil
+		e.Ended(len(m.rest))
+	}
+	return nil
+}
 
 // Handler is whatever answers requests: an engine, a service, the network behind a pool of connections. It always answers;
 // when it cannot, with the error that AWS would give.

@@ -22,6 +22,9 @@ var (
 	ContinuousDeployments  = store.NewKind[ContinuousDeployment]("cloudfront", "continuous-deployment-policy")
 	VpcOrigins             = store.NewKind[VpcOrigin]("cloudfront", "vpc-origin")
 	Invalidations          = store.NewKind[Invalidation]("cloudfront", "invalidation")
+	// RealtimeLogConfigs are stored under their names, MonitoringSubscriptions under the ids of their distributions.
+	RealtimeLogConfigs      = store.NewKind[cloudfront.RealtimeLogConfig]("cloudfront", "realtime-log-config")
+	MonitoringSubscriptions = store.NewKind[cloudfront.MonitoringSubscription]("cloudfront", "monitoring-subscription")
 )
 
 func cloudFrontDecoders() []store.Decoder {
@@ -30,6 +33,7 @@ func cloudFrontDecoders() []store.Decoder {
 		OriginAccessControls.Decoder(), OriginAccessIdentities.Decoder(), CloudFrontFunctions.Decoder(),
 		KeyValueStores.Decoder(), KeyGroups.Decoder(), PublicKeys.Decoder(), ContinuousDeployments.Decoder(),
 		VpcOrigins.Decoder(), Invalidations.Decoder(),
+		RealtimeLogConfigs.Decoder(), MonitoringSubscriptions.Decoder(),
 	}
 }
 

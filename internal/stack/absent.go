@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -67,9 +68,7 @@ func (d *deployment) absent(res *cloudformation.Resource) resource.StackResource
 	}
 	name := r.PhysicalID
 	if e, err := d.instance.Evaluate(res.LogicalID, d); err == nil { // a name of the template's own: TableName, Name
-		if n := text(e.Properties, res.Type[strings.LastIndexByte(res.Type, ':')+1:]+"Name"); n != "" {
-			name = n
-		}
+		name = cmp.Or(text(e.Properties, res.Type[strings.LastIndexByte(res.Type, ':')+1:]+"Name"), text(e.Properties, "Name"), name)
 	}
 	fill := strings.NewReplacer("{name}", name, "{region}", d.opts.Region, "{account}", d.opts.Account, "{partition}", arn.Partition(d.opts.Region))
 	r.PhysicalID, r.Attributes = fill.Replace(shape.ref), map[string]string{}

@@ -8,9 +8,11 @@ var resourceTypes = index(
 	apiGatewayTypes,
 	apiGatewayParts,
 	cloudFrontTypes,
+	cloudFrontLogTypes,
 	iamTypes,
 	lambdaTypes,
 	logsTypes,
+	deliveryTypes,
 	route53Types,
 	s3Types,
 )

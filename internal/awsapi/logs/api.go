@@ -20,8 +20,13 @@ var Service = &awsapi.Service{
 // Handler has a method for each operation of Amazon CloudWatch Logs that Foregate knows.
 type Handler interface {
 	AssociateKmsKey(ctx context.Context, in *AssociateKmsKeyInput) (*AssociateKmsKeyOutput, error)
+	CreateDelivery(ctx context.Context, in *CreateDeliveryInput) (*CreateDeliveryOutput, error)
 	CreateLogGroup(ctx context.Context, in *CreateLogGroupInput) (*CreateLogGroupOutput, error)
 	CreateLogStream(ctx context.Context, in *CreateLogStreamInput) (*CreateLogStreamOutput, error)
+	DeleteDelivery(ctx context.Context, in *DeleteDeliveryInput) (*DeleteDeliveryOutput, error)
+	DeleteDeliveryDestination(ctx context.Context, in *DeleteDeliveryDestinationInput) (*DeleteDeliveryDestinationOutput, error)
+	DeleteDeliveryDestinationPolicy(ctx context.Context, in *DeleteDeliveryDestinationPolicyInput) (*DeleteDeliveryDestinationPolicyOutput, error)
+	DeleteDeliverySource(ctx context.Context, in *DeleteDeliverySourceInput) (*DeleteDeliverySourceOutput, error)
 	DeleteDestination(ctx context.Context, in *DeleteDestinationInput) (*DeleteDestinationOutput, error)
 	DeleteLogGroup(ctx context.Context, in *DeleteLogGroupInput) (*DeleteLogGroupOutput, error)
 	DeleteLogStream(ctx context.Context, in *DeleteLogStreamInput) (*DeleteLogStreamOutput, error)
@@ -30,6 +35,10 @@ type Handler interface {
 	DeleteResourcePolicy(ctx context.Context, in *DeleteResourcePolicyInput) (*DeleteResourcePolicyOutput, error)
 	DeleteRetentionPolicy(ctx context.Context, in *DeleteRetentionPolicyInput) (*DeleteRetentionPolicyOutput, error)
 	DeleteSubscriptionFilter(ctx context.Context, in *DeleteSubscriptionFilterInput) (*DeleteSubscriptionFilterOutput, error)
+	DescribeConfigurationTemplates(ctx context.Context, in *DescribeConfigurationTemplatesInput) (*DescribeConfigurationTemplatesOutput, error)
+	DescribeDeliveries(ctx context.Context, in *DescribeDeliveriesInput) (*DescribeDeliveriesOutput, error)
+	DescribeDeliveryDestinations(ctx context.Context, in *DescribeDeliveryDestinationsInput) (*DescribeDeliveryDestinationsOutput, error)
+	DescribeDeliverySources(ctx context.Context, in *DescribeDeliverySourcesInput) (*DescribeDeliverySourcesOutput, error)
 	DescribeDestinations(ctx context.Context, in *DescribeDestinationsInput) (*DescribeDestinationsOutput, error)
 	DescribeLogGroups(ctx context.Context, in *DescribeLogGroupsInput) (*DescribeLogGroupsOutput, error)
 	DescribeLogStreams(ctx context.Context, in *DescribeLogStreamsInput) (*DescribeLogStreamsOutput, error)
@@ -40,6 +49,10 @@ type Handler interface {
 	DescribeSubscriptionFilters(ctx context.Context, in *DescribeSubscriptionFiltersInput) (*DescribeSubscriptionFiltersOutput, error)
 	DisassociateKmsKey(ctx context.Context, in *DisassociateKmsKeyInput) (*DisassociateKmsKeyOutput, error)
 	FilterLogEvents(ctx context.Context, in *FilterLogEventsInput) (*FilterLogEventsOutput, error)
+	GetDelivery(ctx context.Context, in *GetDeliveryInput) (*GetDeliveryOutput, error)
+	GetDeliveryDestination(ctx context.Context, in *GetDeliveryDestinationInput) (*GetDeliveryDestinationOutput, error)
+	GetDeliveryDestinationPolicy(ctx context.Context, in *GetDeliveryDestinationPolicyInput) (*GetDeliveryDestinationPolicyOutput, error)
+	GetDeliverySource(ctx context.Context, in *GetDeliverySourceInput) (*GetDeliverySourceOutput, error)
 	GetLogEvents(ctx context.Context, in *GetLogEventsInput) (*GetLogEventsOutput, error)
 	GetLogGroupFields(ctx context.Context, in *GetLogGroupFieldsInput) (*GetLogGroupFieldsOutput, error)
 	GetLogRecord(ctx context.Context, in *GetLogRecordInput) (*GetLogRecordOutput, error)
@@ -47,6 +60,9 @@ type Handler interface {
 	ListLogGroups(ctx context.Context, in *ListLogGroupsInput) (*ListLogGroupsOutput, error)
 	ListTagsForResource(ctx context.Context, in *ListTagsForResourceInput) (*ListTagsForResourceOutput, error)
 	ListTagsLogGroup(ctx context.Context, in *ListTagsLogGroupInput) (*ListTagsLogGroupOutput, error)
+	PutDeliveryDestination(ctx context.Context, in *PutDeliveryDestinationInput) (*PutDeliveryDestinationOutput, error)
+	PutDeliveryDestinationPolicy(ctx context.Context, in *PutDeliveryDestinationPolicyInput) (*PutDeliveryDestinationPolicyOutput, error)
+	PutDeliverySource(ctx context.Context, in *PutDeliverySourceInput) (*PutDeliverySourceOutput, error)
 	PutDestination(ctx context.Context, in *PutDestinationInput) (*PutDestinationOutput, error)
 	PutDestinationPolicy(ctx context.Context, in *PutDestinationPolicyInput) (*PutDestinationPolicyOutput, error)
 	PutLogEvents(ctx context.Context, in *PutLogEventsInput) (*PutLogEventsOutput, error)
@@ -63,6 +79,7 @@ type Handler interface {
 	TestMetricFilter(ctx context.Context, in *TestMetricFilterInput) (*TestMetricFilterOutput, error)
 	UntagLogGroup(ctx context.Context, in *UntagLogGroupInput) (*UntagLogGroupOutput, error)
 	UntagResource(ctx context.Context, in *UntagResourceInput) (*UntagResourceOutput, error)
+	UpdateDeliveryConfiguration(ctx context.Context, in *UpdateDeliveryConfigurationInput) (*UpdateDeliveryConfigurationOutput, error)
 }
 
 // Unimplemented refuses every operation by name. Embedding it in a Handler leaves operations out.
@@ -73,6 +90,11 @@ func (Unimplemented) AssociateKmsKey(context.Context, *AssociateKmsKeyInput) (*A
 	return nil, awsapi.NotImplemented(Service, "AssociateKmsKey")
 }
 
+// CreateDelivery answers NotImplemented.
+func (Unimplemented) CreateDelivery(context.Context, *CreateDeliveryInput) (*CreateDeliveryOutput, error) {
+	return nil, awsapi.NotImplemented(Service, "CreateDelivery")
+}
+
 // CreateLogGroup answers NotImplemented.
 func (Unimplemented) CreateLogGroup(context.Context, *CreateLogGroupInput) (*CreateLogGroupOutput, error) {
 	return nil, awsapi.NotImplemented(Service, "CreateLogGroup")
@@ -81,6 +103,26 @@ func (Unimplemented) CreateLogGroup(context.Context, *CreateLogGroupInput) (*Cre
 // CreateLogStream answers NotImplemented.
 func (Unimplemented) CreateLogStream(context.Context, *CreateLogStreamInput) (*CreateLogStreamOutput, error) {
 	return nil, awsapi.NotImplemented(Service, "CreateLogStream")
+}
+
+// DeleteDelivery answers NotImplemented.
+func (Unimplemented) DeleteDelivery(context.Context, *DeleteDeliveryInput) (*DeleteDeliveryOutput, error) {
+	return nil, awsapi.NotImplemented(Service, "DeleteDelivery")
+}
+
+// DeleteDeliveryDestination answers NotImplemented.
+func (Unimplemented) DeleteDeliveryDestination(context.Context, *DeleteDeliveryDestinationInput) (*DeleteDeliveryDestinationOutput, error) {
+	return nil, awsapi.NotImplemented(Service, "DeleteDeliveryDestination")
+}
+
+// DeleteDeliveryDestinationPolicy answers NotImplemented.
+func (Unimplemented) DeleteDeliveryDestinationPolicy(context.Context, *DeleteDeliveryDestinationPolicyInput) (*DeleteDeliveryDestinationPolicyOutput, error) {
+	return nil, awsapi.NotImplemented(Service, "DeleteDeliveryDestinationPolicy")
+}
+
+// DeleteDeliverySource answers NotImplemented.
+func (Unimplemented) DeleteDeliverySource(context.Context, *DeleteDeliverySourceInput) (*DeleteDeliverySourceOutput, error) {
+	return nil, awsapi.NotImplemented(Service, "DeleteDeliverySource")
 }
 
 // DeleteDestination answers NotImplemented.
@@ -121,6 +163,26 @@ func (Unimplemented) DeleteRetentionPolicy(context.Context, *DeleteRetentionPoli
 // DeleteSubscriptionFilter answers NotImplemented.
 func (Unimplemented) DeleteSubscriptionFilter(context.Context, *DeleteSubscriptionFilterInput) (*DeleteSubscriptionFilterOutput, error) {
 	return nil, awsapi.NotImplemented(Service, "DeleteSubscriptionFilter")
+}
+
+// DescribeConfigurationTemplates answers NotImplemented.
+func (Unimplemented) DescribeConfigurationTemplates(context.Context, *DescribeConfigurationTemplatesInput) (*DescribeConfigurationTemplatesOutput, error) {
+	return nil, awsapi.NotImplemented(Service, "DescribeConfigurationTemplates")
+}
+
+// DescribeDeliveries answers NotImplemented.
+func (Unimplemented) DescribeDeliveries(context.Context, *DescribeDeliveriesInput) (*DescribeDeliveriesOutput, error) {
+	return nil, awsapi.NotImplemented(Service, "DescribeDeliveries")
+}
+
+// DescribeDeliveryDestinations answers NotImplemented.
+func (Unimplemented) DescribeDeliveryDestinations(context.Context, *DescribeDeliveryDestinationsInput) (*DescribeDeliveryDestinationsOutput, error) {
+	return nil, awsapi.NotImplemented(Service, "DescribeDeliveryDestinations")
+}
+
+// DescribeDeliverySources answers NotImplemented.
+func (Unimplemented) DescribeDeliverySources(context.Context, *DescribeDeliverySourcesInput) (*DescribeDeliverySourcesOutput, error) {
+	return nil, awsapi.NotImplemented(Service, "DescribeDeliverySources")
 }
 
 // DescribeDestinations answers NotImplemented.
@@ -173,6 +235,26 @@ func (Unimplemented) FilterLogEvents(context.Context, *FilterLogEventsInput) (*F
 	return nil, awsapi.NotImplemented(Service, "FilterLogEvents")
 }
 
+// GetDelivery answers NotImplemented.
+func (Unimplemented) GetDelivery(context.Context, *GetDeliveryInput) (*GetDeliveryOutput, error) {
+	return nil, awsapi.NotImplemented(Service, "GetDelivery")
+}
+
+// GetDeliveryDestination answers NotImplemented.
+func (Unimplemented) GetDeliveryDestination(context.Context, *GetDeliveryDestinationInput) (*GetDeliveryDestinationOutput, error) {
+	return nil, awsapi.NotImplemented(Service, "GetDeliveryDestination")
+}
+
+// GetDeliveryDestinationPolicy answers NotImplemented.
+func (Unimplemented) GetDeliveryDestinationPolicy(context.Context, *GetDeliveryDestinationPolicyInput) (*GetDeliveryDestinationPolicyOutput, error) {
+	return nil, awsapi.NotImplemented(Service, "GetDeliveryDestinationPolicy")
+}
+
+// GetDeliverySource answers NotImplemented.
+func (Unimplemented) GetDeliverySource(context.Context, *GetDeliverySourceInput) (*GetDeliverySourceOutput, error) {
+	return nil, awsapi.NotImplemented(Service, "GetDeliverySource")
+}
+
 // GetLogEvents answers NotImplemented.
 func (Unimplemented) GetLogEvents(context.Context, *GetLogEventsInput) (*GetLogEventsOutput, error) {
 	return nil, awsapi.NotImplemented(Service, "GetLogEvents")
@@ -206,6 +288,21 @@ func (Unimplemented) ListTagsForResource(context.Context, *ListTagsForResourceIn
 // ListTagsLogGroup answers NotImplemented.
 func (Unimplemented) ListTagsLogGroup(context.Context, *ListTagsLogGroupInput) (*ListTagsLogGroupOutput, error) {
 	return nil, awsapi.NotImplemented(Service, "ListTagsLogGroup")
+}
+
+// PutDeliveryDestination answers NotImplemented.
+func (Unimplemented) PutDeliveryDestination(context.Context, *PutDeliveryDestinationInput) (*PutDeliveryDestinationOutput, error) {
+	return nil, awsapi.NotImplemented(Service, "PutDeliveryDestination")
+}
+
+// PutDeliveryDestinationPolicy answers NotImplemented.
+func (Unimplemented) PutDeliveryDestinationPolicy(context.Context, *PutDeliveryDestinationPolicyInput) (*PutDeliveryDestinationPolicyOutput, error) {
+	return nil, awsapi.NotImplemented(Service, "PutDeliveryDestinationPolicy")
+}
+
+// PutDeliverySource answers NotImplemented.
+func (Unimplemented) PutDeliverySource(context.Context, *PutDeliverySourceInput) (*PutDeliverySourceOutput, error) {
+	return nil, awsapi.NotImplemented(Service, "PutDeliverySource")
 }
 
 // PutDestination answers NotImplemented.
@@ -288,6 +385,11 @@ func (Unimplemented) UntagResource(context.Context, *UntagResourceInput) (*Untag
 	return nil, awsapi.NotImplemented(Service, "UntagResource")
 }
 
+// UpdateDeliveryConfiguration answers NotImplemented.
+func (Unimplemented) UpdateDeliveryConfiguration(context.Context, *UpdateDeliveryConfigurationInput) (*UpdateDeliveryConfigurationOutput, error) {
+	return nil, awsapi.NotImplemented(Service, "UpdateDeliveryConfiguration")
+}
+
 var operations = []*awsapi.Operation{
 	{Name: "AssociateKmsKey", Method: "POST", URI: "/", SuccessStatus: 200, In: "AssociateKmsKeyRequest",
 		New: func() any { return new(AssociateKmsKeyInput) }, NewOutput: func() any { return new(AssociateKmsKeyOutput) },
@@ -297,7 +399,11 @@ var operations = []*awsapi.Operation{
 	{Name: "AssociateSourceToS3TableIntegration", Method: "POST", URI: "/", SuccessStatus: 200},
 	{Name: "CancelExportTask", Method: "POST", URI: "/", SuccessStatus: 200},
 	{Name: "CancelImportTask", Method: "POST", URI: "/", SuccessStatus: 200},
-	{Name: "CreateDelivery", Method: "POST", URI: "/", SuccessStatus: 200},
+	{Name: "CreateDelivery", Method: "POST", URI: "/", SuccessStatus: 200, In: "CreateDeliveryRequest", Out: "CreateDeliveryResponse",
+		New: func() any { return new(CreateDeliveryInput) }, NewOutput: func() any { return new(CreateDeliveryOutput) },
+		Call: func(ctx context.Context, h, in any) (any, error) {
+			return h.(Handler).CreateDelivery(ctx, in.(*CreateDeliveryInput))
+		}},
 	{Name: "CreateExportTask", Method: "POST", URI: "/", SuccessStatus: 200},
 	{Name: "CreateImportTask", Method: "POST", URI: "/", SuccessStatus: 200},
 	{Name: "CreateLogAnomalyDetector", Method: "POST", URI: "/", SuccessStatus: 200},
@@ -315,10 +421,26 @@ var operations = []*awsapi.Operation{
 	{Name: "CreateScheduledQuery", Method: "POST", URI: "/", SuccessStatus: 200},
 	{Name: "DeleteAccountPolicy", Method: "POST", URI: "/", SuccessStatus: 200},
 	{Name: "DeleteDataProtectionPolicy", Method: "POST", URI: "/", SuccessStatus: 200},
-	{Name: "DeleteDelivery", Method: "POST", URI: "/", SuccessStatus: 200},
-	{Name: "DeleteDeliveryDestination", Method: "POST", URI: "/", SuccessStatus: 200},
-	{Name: "DeleteDeliveryDestinationPolicy", Method: "POST", URI: "/", SuccessStatus: 200},
-	{Name: "DeleteDeliverySource", Method: "POST", URI: "/", SuccessStatus: 200},
+	{Name: "DeleteDelivery", Method: "POST", URI: "/", SuccessStatus: 200, In: "DeleteDeliveryRequest",
+		New: func() any { return new(DeleteDeliveryInput) }, NewOutput: func() any { return new(DeleteDeliveryOutput) },
+		Call: func(ctx context.Context, h, in any) (any, error) {
+			return h.(Handler).DeleteDelivery(ctx, in.(*DeleteDeliveryInput))
+		}},
+	{Name: "DeleteDeliveryDestination", Method: "POST", URI: "/", SuccessStatus: 200, In: "DeleteDeliveryDestinationRequest",
+		New: func() any { return new(DeleteDeliveryDestinationInput) }, NewOutput: func() any { return new(DeleteDeliveryDestinationOutput) },
+		Call: func(ctx context.Context, h, in any) (any, error) {
+			return h.(Handler).DeleteDeliveryDestination(ctx, in.(*DeleteDeliveryDestinationInput))
+		}},
+	{Name: "DeleteDeliveryDestinationPolicy", Method: "POST", URI: "/", SuccessStatus: 200, In: "DeleteDeliveryDestinationPolicyRequest",
+		New: func() any { return new(DeleteDeliveryDestinationPolicyInput) }, NewOutput: func() any { return new(DeleteDeliveryDestinationPolicyOutput) },
+		Call: func(ctx context.Context, h, in any) (any, error) {
+			return h.(Handler).DeleteDeliveryDestinationPolicy(ctx, in.(*DeleteDeliveryDestinationPolicyInput))
+		}},
+	{Name: "DeleteDeliverySource", Method: "POST", URI: "/", SuccessStatus: 200, In: "DeleteDeliverySourceRequest",
+		New: func() any { return new(DeleteDeliverySourceInput) }, NewOutput: func() any { return new(DeleteDeliverySourceOutput) },
+		Call: func(ctx context.Context, h, in any) (any, error) {
+			return h.(Handler).DeleteDeliverySource(ctx, in.(*DeleteDeliverySourceInput))
+		}},
 	{Name: "DeleteDestination", Method: "POST", URI: "/", SuccessStatus: 200, In: "DeleteDestinationRequest",
 		New: func() any { return new(DeleteDestinationInput) }, NewOutput: func() any { return new(DeleteDestinationOutput) },
 		Call: func(ctx context.Context, h, in any) (any, error) {
@@ -367,10 +489,26 @@ var operations = []*awsapi.Operation{
 	{Name: "DeleteSyslogConfiguration", Method: "POST", URI: "/", SuccessStatus: 200},
 	{Name: "DeleteTransformer", Method: "POST", URI: "/", SuccessStatus: 200},
 	{Name: "DescribeAccountPolicies", Method: "POST", URI: "/", SuccessStatus: 200},
-	{Name: "DescribeConfigurationTemplates", Method: "POST", URI: "/", SuccessStatus: 200},
-	{Name: "DescribeDeliveries", Method: "POST", URI: "/", SuccessStatus: 200},
-	{Name: "DescribeDeliveryDestinations", Method: "POST", URI: "/", SuccessStatus: 200},
-	{Name: "DescribeDeliverySources", Method: "POST", URI: "/", SuccessStatus: 200},
+	{Name: "DescribeConfigurationTemplates", Method: "POST", URI: "/", SuccessStatus: 200, In: "DescribeConfigurationTemplatesRequest", Out: "DescribeConfigurationTemplatesResponse",
+		New: func() any { return new(DescribeConfigurationTemplatesInput) }, NewOutput: func() any { return new(DescribeConfigurationTemplatesOutput) },
+		Call: func(ctx context.Context, h, in any) (any, error) {
+			return h.(Handler).DescribeConfigurationTemplates(ctx, in.(*DescribeConfigurationTemplatesInput))
+		}},
+	{Name: "DescribeDeliveries", Method: "POST", URI: "/", SuccessStatus: 200, In: "DescribeDeliveriesRequest", Out: "DescribeDeliveriesResponse",
+		New: func() any { return new(DescribeDeliveriesInput) }, NewOutput: func() any { return new(DescribeDeliveriesOutput) },
+		Call: func(ctx context.Context, h, in any) (any, error) {
+			return h.(Handler).DescribeDeliveries(ctx, in.(*DescribeDeliveriesInput))
+		}},
+	{Name: "DescribeDeliveryDestinations", Method: "POST", URI: "/", SuccessStatus: 200, In: "DescribeDeliveryDestinationsRequest", Out: "DescribeDeliveryDestinationsResponse",
+		New: func() any { return new(DescribeDeliveryDestinationsInput) }, NewOutput: func() any { return new(DescribeDeliveryDestinationsOutput) },
+		Call: func(ctx context.Context, h, in any) (any, error) {
+			return h.(Handler).DescribeDeliveryDestinations(ctx, in.(*DescribeDeliveryDestinationsInput))
+		}},
+	{Name: "DescribeDeliverySources", Method: "POST", URI: "/", SuccessStatus: 200, In: "DescribeDeliverySourcesRequest", Out: "DescribeDeliverySourcesResponse",
+		New: func() any { return new(DescribeDeliverySourcesInput) }, NewOutput: func() any { return new(DescribeDeliverySourcesOutput) },
+		Call: func(ctx context.Context, h, in any) (any, error) {
+			return h.(Handler).DescribeDeliverySources(ctx, in.(*DescribeDeliverySourcesInput))
+		}},
 	{Name: "DescribeDestinations", Method: "POST", URI: "/", SuccessStatus: 200, In: "DescribeDestinationsRequest", Out: "DescribeDestinationsResponse",
 		New: func() any { return new(DescribeDestinationsInput) }, NewOutput: func() any { return new(DescribeDestinationsOutput) },
 		Call: func(ctx context.Context, h, in any) (any, error) {
@@ -429,10 +567,26 @@ var operations = []*awsapi.Operation{
 			return h.(Handler).FilterLogEvents(ctx, in.(*FilterLogEventsInput))
 		}},
 	{Name: "GetDataProtectionPolicy", Method: "POST", URI: "/", SuccessStatus: 200},
-	{Name: "GetDelivery", Method: "POST", URI: "/", SuccessStatus: 200},
-	{Name: "GetDeliveryDestination", Method: "POST", URI: "/", SuccessStatus: 200},
-	{Name: "GetDeliveryDestinationPolicy", Method: "POST", URI: "/", SuccessStatus: 200},
-	{Name: "GetDeliverySource", Method: "POST", URI: "/", SuccessStatus: 200},
+	{Name: "GetDelivery", Method: "POST", URI: "/", SuccessStatus: 200, In: "GetDeliveryRequest", Out: "GetDeliveryResponse",
+		New: func() any { return new(GetDeliveryInput) }, NewOutput: func() any { return new(GetDeliveryOutput) },
+		Call: func(ctx context.Context, h, in any) (any, error) {
+			return h.(Handler).GetDelivery(ctx, in.(*GetDeliveryInput))
+		}},
+	{Name: "GetDeliveryDestination", Method: "POST", URI: "/", SuccessStatus: 200, In: "GetDeliveryDestinationRequest", Out: "GetDeliveryDestinationResponse",
+		New: func() any { return new(GetDeliveryDestinationInput) }, NewOutput: func() any { return new(GetDeliveryDestinationOutput) },
+		Call: func(ctx context.Context, h, in any) (any, error) {
+			return h.(Handler).GetDeliveryDestination(ctx, in.(*GetDeliveryDestinationInput))
+		}},
+	{Name: "GetDeliveryDestinationPolicy", Method: "POST", URI: "/", SuccessStatus: 200, In: "GetDeliveryDestinationPolicyRequest", Out: "GetDeliveryDestinationPolicyResponse",
+		New: func() any { return new(GetDeliveryDestinationPolicyInput) }, NewOutput: func() any { return new(GetDeliveryDestinationPolicyOutput) },
+		Call: func(ctx context.Context, h, in any) (any, error) {
+			return h.(Handler).GetDeliveryDestinationPolicy(ctx, in.(*GetDeliveryDestinationPolicyInput))
+		}},
+	{Name: "GetDeliverySource", Method: "POST", URI: "/", SuccessStatus: 200, In: "GetDeliverySourceRequest", Out: "GetDeliverySourceResponse",
+		New: func() any { return new(GetDeliverySourceInput) }, NewOutput: func() any { return new(GetDeliverySourceOutput) },
+		Call: func(ctx context.Context, h, in any) (any, error) {
+			return h.(Handler).GetDeliverySource(ctx, in.(*GetDeliverySourceInput))
+		}},
 	{Name: "GetIntegration", Method: "POST", URI: "/", SuccessStatus: 200},
 	{Name: "GetLogAnomalyDetector", Method: "POST", URI: "/", SuccessStatus: 200},
 	{Name: "GetLogEvents", Method: "POST", URI: "/", SuccessStatus: 200, In: "GetLogEventsRequest", Out: "GetLogEventsResponse",
@@ -488,9 +642,21 @@ var operations = []*awsapi.Operation{
 	{Name: "PutAccountPolicy", Method: "POST", URI: "/", SuccessStatus: 200},
 	{Name: "PutBearerTokenAuthentication", Method: "POST", URI: "/", SuccessStatus: 200},
 	{Name: "PutDataProtectionPolicy", Method: "POST", URI: "/", SuccessStatus: 200},
-	{Name: "PutDeliveryDestination", Method: "POST", URI: "/", SuccessStatus: 200},
-	{Name: "PutDeliveryDestinationPolicy", Method: "POST", URI: "/", SuccessStatus: 200},
-	{Name: "PutDeliverySource", Method: "POST", URI: "/", SuccessStatus: 200},
+	{Name: "PutDeliveryDestination", Method: "POST", URI: "/", SuccessStatus: 200, In: "PutDeliveryDestinationRequest", Out: "PutDeliveryDestinationResponse",
+		New: func() any { return new(PutDeliveryDestinationInput) }, NewOutput: func() any { return new(PutDeliveryDestinationOutput) },
+		Call: func(ctx context.Context, h, in any) (any, error) {
+			return h.(Handler).PutDeliveryDestination(ctx, in.(*PutDeliveryDestinationInput))
+		}},
+	{Name: "PutDeliveryDestinationPolicy", Method: "POST", URI: "/", SuccessStatus: 200, In: "PutDeliveryDestinationPolicyRequest", Out: "PutDeliveryDestinationPolicyResponse",
+		New: func() any { return new(PutDeliveryDestinationPolicyInput) }, NewOutput: func() any { return new(PutDeliveryDestinationPolicyOutput) },
+		Call: func(ctx context.Context, h, in any) (any, error) {
+			return h.(Handler).PutDeliveryDestinationPolicy(ctx, in.(*PutDeliveryDestinationPolicyInput))
+		}},
+	{Name: "PutDeliverySource", Method: "POST", URI: "/", SuccessStatus: 200, In: "PutDeliverySourceRequest", Out: "PutDeliverySourceResponse",
+		New: func() any { return new(PutDeliverySourceInput) }, NewOutput: func() any { return new(PutDeliverySourceOutput) },
+		Call: func(ctx context.Context, h, in any) (any, error) {
+			return h.(Handler).PutDeliverySource(ctx, in.(*PutDeliverySourceInput))
+		}},
 	{Name: "PutDestination", Method: "POST", URI: "/", SuccessStatus: 200, In: "PutDestinationRequest", Out: "PutDestinationResponse",
 		New: func() any { return new(PutDestinationInput) }, NewOutput: func() any { return new(PutDestinationOutput) },
 		Call: func(ctx context.Context, h, in any) (any, error) {
@@ -579,7 +745,11 @@ var operations = []*awsapi.Operation{
 			return h.(Handler).UntagResource(ctx, in.(*UntagResourceInput))
 		}},
 	{Name: "UpdateAnomaly", Method: "POST", URI: "/", SuccessStatus: 200},
-	{Name: "UpdateDeliveryConfiguration", Method: "POST", URI: "/", SuccessStatus: 200},
+	{Name: "UpdateDeliveryConfiguration", Method: "POST", URI: "/", SuccessStatus: 200, In: "UpdateDeliveryConfigurationRequest", Out: "UpdateDeliveryConfigurationResponse",
+		New: func() any { return new(UpdateDeliveryConfigurationInput) }, NewOutput: func() any { return new(UpdateDeliveryConfigurationOutput) },
+		Call: func(ctx context.Context, h, in any) (any, error) {
+			return h.(Handler).UpdateDeliveryConfiguration(ctx, in.(*UpdateDeliveryConfigurationInput))
+		}},
 	{Name: "UpdateLogAnomalyDetector", Method: "POST", URI: "/", SuccessStatus: 200},
 	{Name: "UpdateLookupTable", Method: "POST", URI: "/", SuccessStatus: 200},
 	{Name: "UpdateScheduledQuery", Method: "POST", URI: "/", SuccessStatus: 200},

@@ -10,6 +10,34 @@ const (
 	DataProtectionStatusDISABLED  = "DISABLED"
 )
 
+// The values of DeliveryDestinationType.
+const (
+	DeliveryDestinationTypeS3   = "S3"
+	DeliveryDestinationTypeCWL  = "CWL"
+	DeliveryDestinationTypeFH   = "FH"
+	DeliveryDestinationTypeXRAY = "XRAY"
+)
+
+// The values of DeliverySourceConfigurationSchemaValueType.
+const (
+	DeliverySourceConfigurationSchemaValueTypeString  = "string"
+	DeliverySourceConfigurationSchemaValueTypeBoolean = "boolean"
+	DeliverySourceConfigurationSchemaValueTypeInt     = "int"
+	DeliverySourceConfigurationSchemaValueTypeDouble  = "double"
+	DeliverySourceConfigurationSchemaValueTypeLong    = "long"
+)
+
+// The values of DeliverySourceStatus.
+const (
+	DeliverySourceStatusACTIVE   = "ACTIVE"
+	DeliverySourceStatusINACTIVE = "INACTIVE"
+)
+
+// The values of DeliverySourceStatusReason.
+const (
+	DeliverySourceStatusReasonRESOURCE_DELETED = "RESOURCE_DELETED"
+)
+
 // The values of Distribution.
 const (
 	DistributionRandom      = "Random"
@@ -43,6 +71,15 @@ const (
 const (
 	OrderByLogStreamName = "LogStreamName"
 	OrderByLastEventTime = "LastEventTime"
+)
+
+// The values of OutputFormat.
+const (
+	OutputFormatJson    = "json"
+	OutputFormatPlain   = "plain"
+	OutputFormatW3c     = "w3c"
+	OutputFormatRaw     = "raw"
+	OutputFormatParquet = "parquet"
 )
 
 // The values of PolicyScope.

@@ -5,6 +5,9 @@ package logs
 const schema = `string AccessPolicy min=1
 string AccountId min=12 max=12 pattern=^\\d{12}$
 list AccountIds of=AccountId min=0 max=20
+string AllowedActionForAllowVendedLogsDeliveryForResource
+list AllowedFieldDelimiters of=FieldDelimiter
+list AllowedFields of=RecordField
 string AmazonResourceName min=1 max=1011 pattern=[\\w+=/:\c.@-]*
 boolean ApplyOnTransformedLogs
 string Arn
@@ -13,8 +16,36 @@ structure AssociateKmsKeyRequest
  kmsKeyId KmsKeyId req
  resourceIdentifier ResourceIdentifier
 boolean BearerTokenAuthenticationEnabled
+boolean Boolean
 double BytesScannedValue
 string ClientToken min=36 max=128 pattern=\\S{36\c128}
+structure ConfigurationTemplate
+ service Service
+ logType LogType
+ resourceType ResourceType
+ deliveryDestinationType DeliveryDestinationType
+ defaultDeliveryConfigValues ConfigurationTemplateDeliveryConfigValues
+ allowedFields AllowedFields
+ allowedOutputFormats OutputFormats
+ allowedActionForAllowVendedLogsDeliveryForResource AllowedActionForAllowVendedLogsDeliveryForResource
+ allowedFieldDelimiters AllowedFieldDelimiters
+ allowedSuffixPathFields RecordFields
+ deliverySourceConfiguration DeliverySourceConfigurationSchemas
+ s3TablesIntegration S3TablesIntegration
+structure ConfigurationTemplateDeliveryConfigValues
+ recordFields RecordFields
+ fieldDelimiter FieldDelimiter
+ s3DeliveryConfiguration S3DeliveryConfiguration
+list ConfigurationTemplates of=ConfigurationTemplate
+structure CreateDeliveryRequest
+ deliverySourceName DeliverySourceName req
+ deliveryDestinationArn Arn req
+ recordFields RecordFields
+ fieldDelimiter FieldDelimiter
+ s3DeliveryConfiguration S3DeliveryConfiguration
+ tags Tags
+structure CreateDeliveryResponse
+ delivery Delivery
 structure CreateLogGroupRequest
  logGroupName LogGroupName req
  kmsKeyId KmsKeyId
@@ -33,6 +64,14 @@ string DataSourceName
 string DataSourceType
 integer Days
 double DefaultValue
+structure DeleteDeliveryDestinationPolicyRequest
+ deliveryDestinationName DeliveryDestinationName req
+structure DeleteDeliveryDestinationRequest
+ name DeliveryDestinationName req
+structure DeleteDeliveryRequest
+ id DeliveryId req
+structure DeleteDeliverySourceRequest
+ name DeliverySourceName req
 structure DeleteDestinationRequest
  destinationName DestinationName req
 structure DeleteLogGroupRequest
@@ -57,7 +96,91 @@ structure DeleteSubscriptionFilterRequest
  logGroupName LogGroupName req
  filterName FilterName req
 boolean DeletionProtectionEnabled
+list Deliveries of=Delivery
+structure Delivery
+ id DeliveryId
+ arn Arn
+ deliverySourceName DeliverySourceName
+ deliveryDestinationArn Arn
+ deliveryDestinationType DeliveryDestinationType
+ recordFields RecordFields
+ fieldDelimiter FieldDelimiter
+ s3DeliveryConfiguration S3DeliveryConfiguration
+ tags Tags
+structure DeliveryDestination
+ name DeliveryDestinationName
+ arn Arn
+ deliveryDestinationType DeliveryDestinationType
+ outputFormat OutputFormat
+ deliveryDestinationConfiguration DeliveryDestinationConfiguration
+ tags Tags
+structure DeliveryDestinationConfiguration
+ destinationResourceArn Arn req
+string DeliveryDestinationName min=1 max=60 pattern=[\\w-]*
+string DeliveryDestinationPolicy min=1 max=51200
+string DeliveryDestinationType enum=S3,CWL,FH,XRAY
+list DeliveryDestinationTypes of=DeliveryDestinationType min=1 max=4
+list DeliveryDestinations of=DeliveryDestination
+string DeliveryId min=1 max=64 pattern=^[0-9A-Za-z]+$
+structure DeliverySource
+ name DeliverySourceName
+ arn Arn
+ resourceArns ResourceArns
+ service Service
+ logType LogType
+ tags Tags
+ deliverySourceConfiguration DeliverySourceConfiguration
+ status DeliverySourceStatus
+ statusReason DeliverySourceStatusReason
+map DeliverySourceConfiguration key=DeliverySourceConfigurationKey value=DeliverySourceConfigurationValue
+string DeliverySourceConfigurationKey min=1 max=255
+double DeliverySourceConfigurationNumericValue
+structure DeliverySourceConfigurationSchema
+ keyName DeliverySourceConfigurationSchemaField req
+ valueType DeliverySourceConfigurationSchemaValueType req
+ defaultValue DeliverySourceConfigurationSchemaField req
+ supportedValues DeliverySourceConfigurationSupportedValues
+ minValue DeliverySourceConfigurationNumericValue
+ maxValue DeliverySourceConfigurationNumericValue
+string DeliverySourceConfigurationSchemaField min=1 max=256
+string DeliverySourceConfigurationSchemaValueType enum=string,boolean,int,double,long
+list DeliverySourceConfigurationSchemas of=DeliverySourceConfigurationSchema
+list DeliverySourceConfigurationSupportedValues of=DeliverySourceConfigurationSchemaField
+string DeliverySourceConfigurationValue min=1 max=255
+string DeliverySourceName min=1 max=60 pattern=[\\w-]*
+string DeliverySourceStatus enum=ACTIVE,INACTIVE
+string DeliverySourceStatusReason enum=RESOURCE_DELETED
+list DeliverySources of=DeliverySource
+string DeliverySuffixPath min=1 max=256
 boolean Descending
+structure DescribeConfigurationTemplatesRequest
+ service Service
+ logTypes LogTypes
+ resourceTypes ResourceTypes
+ deliveryDestinationTypes DeliveryDestinationTypes
+ nextToken NextToken
+ limit DescribeLimit
+structure DescribeConfigurationTemplatesResponse
+ configurationTemplates ConfigurationTemplates
+ nextToken NextToken
+structure DescribeDeliveriesRequest
+ nextToken NextToken
+ limit DescribeLimit
+structure DescribeDeliveriesResponse
+ deliveries Deliveries
+ nextToken NextToken
+structure DescribeDeliveryDestinationsRequest
+ nextToken NextToken
+ limit DescribeLimit
+structure DescribeDeliveryDestinationsResponse
+ deliveryDestinations DeliveryDestinations
+ nextToken NextToken
+structure DescribeDeliverySourcesRequest
+ nextToken NextToken
+ limit DescribeLimit
+structure DescribeDeliverySourcesResponse
+ deliverySources DeliverySources
+ nextToken NextToken
 structure DescribeDestinationsRequest
  DestinationNamePrefix DestinationName
  nextToken NextToken
@@ -171,6 +294,8 @@ integer EventsLimitStartQuery min=1 max=100000
 string ExpectedRevisionId min=1
 map ExtractedValues key=Token value=Value
 string Field
+string FieldDelimiter min=0 max=5
+string FieldHeader min=1 max=64
 string FieldIndexName min=1 max=512 pattern=[\\.\\-_/#A-Za-z0-9]+
 list FieldIndexNames of=FieldIndexName min=1 max=20
 string FieldSelectionCriteria min=0 max=2000
@@ -202,6 +327,22 @@ structure FilteredLogEvent
  eventId EventId
 list FilteredLogEvents of=FilteredLogEvent
 boolean ForceUpdate
+structure GetDeliveryDestinationPolicyRequest
+ deliveryDestinationName DeliveryDestinationName req
+structure GetDeliveryDestinationPolicyResponse
+ policy Policy
+structure GetDeliveryDestinationRequest
+ name DeliveryDestinationName req
+structure GetDeliveryDestinationResponse
+ deliveryDestination DeliveryDestination
+structure GetDeliveryRequest
+ id DeliveryId req
+structure GetDeliveryResponse
+ delivery Delivery
+structure GetDeliverySourceRequest
+ name DeliverySourceName req
+structure GetDeliverySourceResponse
+ deliverySource DeliverySource
 structure GetLogEventsRequest
  logGroupName LogGroupName
  logGroupIdentifier LogGroupIdentifier
@@ -318,6 +459,8 @@ structure LogStream
 string LogStreamName min=1 max=512 pattern=[^:*]*
 boolean LogStreamSearchedCompletely
 list LogStreams of=LogStream
+string LogType min=1 max=255 pattern=[\\w]*
+list LogTypes of=LogType min=1 max=10
 structure MetricFilter
  filterName FilterName
  filterPattern FilterPattern
@@ -346,15 +489,40 @@ list MetricTransformations of=MetricTransformation min=1 max=1
 string MetricValue max=100
 string NextToken min=1
 string OrderBy enum=LogStreamName,LastEventTime
+string OutputFormat enum=json,plain,w3c,raw,parquet
+list OutputFormats of=OutputFormat
 structure OutputLogEvent
  timestamp Timestamp
  message EventMessage
  ingestionTime Timestamp
 list OutputLogEvents of=OutputLogEvent
 integer Percentage min=0 max=100
+structure Policy
+ deliveryDestinationPolicy DeliveryDestinationPolicy
 string PolicyDocument min=1 max=51200
 string PolicyName
 string PolicyScope enum=ACCOUNT,RESOURCE
+structure PutDeliveryDestinationPolicyRequest
+ deliveryDestinationName DeliveryDestinationName req
+ deliveryDestinationPolicy DeliveryDestinationPolicy req
+structure PutDeliveryDestinationPolicyResponse
+ policy Policy
+structure PutDeliveryDestinationRequest
+ name DeliveryDestinationName req
+ outputFormat OutputFormat
+ deliveryDestinationConfiguration DeliveryDestinationConfiguration
+ deliveryDestinationType DeliveryDestinationType
+ tags Tags
+structure PutDeliveryDestinationResponse
+ deliveryDestination DeliveryDestination
+structure PutDeliverySourceRequest
+ name DeliverySourceName req
+ resourceArn Arn req
+ logType LogType req
+ tags Tags
+ deliverySourceConfiguration DeliverySourceConfiguration
+structure PutDeliverySourceResponse
+ deliverySource DeliverySource
 structure PutDestinationPolicyRequest
  destinationName DestinationName req
  accessPolicy AccessPolicy req
@@ -462,12 +630,17 @@ structure QueryStatistics
  logGroupsScanned StatsValue
 string QueryStatus enum=Scheduled,Running,Complete,Failed,Cancelled,Timeout,Unknown
 string QueryString min=0 max=10000
+structure RecordField
+ name FieldHeader
+ mandatory Boolean
+list RecordFields of=FieldHeader min=0 max=128
 structure RejectedEntityInfo
  errorType EntityRejectionErrorType req
 structure RejectedLogEventsInfo
  tooNewLogEventStartIndex LogEventIndex
  tooOldLogEventEndIndex LogEventIndex
  expiredLogEventEndIndex LogEventIndex
+list ResourceArns of=Arn
 string ResourceIdentifier min=1 max=2048 pattern=[\\w+=/:\c.@\\-\\*]*
 list ResourcePolicies of=ResourcePolicy
 structure ResourcePolicy
@@ -477,16 +650,27 @@ structure ResourcePolicy
  policyScope PolicyScope
  resourceArn Arn
  revisionId ExpectedRevisionId
+string ResourceType min=1 max=255 pattern=[\\w-_]*
+list ResourceTypes of=ResourceType min=1 max=10
 structure ResultField
  field Field
  value Value
 list ResultRows of=ResultField
 string RoleArn min=1
+structure S3DeliveryConfiguration
+ suffixPath DeliverySuffixPath
+ enableHiveCompatiblePath Boolean
+string S3TablesDatasourceName min=1 max=256
+string S3TablesDatasourceType min=1 max=256
+structure S3TablesIntegration
+ datasourceName S3TablesDatasourceName
+ datasourceType S3TablesDatasourceType
 structure SearchedLogStream
  logStreamName LogStreamName
  searchedCompletely LogStreamSearchedCompletely
 list SearchedLogStreams of=SearchedLogStream
 string SequenceToken min=1
+string Service min=1 max=255 pattern=[\\w_-]*
 string StandardUnit enum=Seconds,Microseconds,Milliseconds,Bytes,Kilobytes,Megabytes,Gigabytes,Terabytes,Bits,Kilobits,Megabits,Gigabits,Terabits,Percent,Count,Bytes/Second,Kilobytes/Second,Megabytes/Second,Gigabytes/Second,Terabytes/Second,Bits/Second,Kilobits/Second,Megabits/Second,Gigabits/Second,Terabits/Second,Count/Second,None
 boolean StartFromHead
 structure StartQueryRequest
@@ -554,6 +738,12 @@ structure UntagLogGroupRequest
 structure UntagResourceRequest
  resourceArn AmazonResourceName req
  tagKeys TagKeyList req
+structure UpdateDeliveryConfigurationRequest
+ id DeliveryId req
+ recordFields RecordFields
+ fieldDelimiter FieldDelimiter
+ s3DeliveryConfiguration S3DeliveryConfiguration
+structure UpdateDeliveryConfigurationResponse
 string UserIdentity min=1 max=2048
 string Value
 `

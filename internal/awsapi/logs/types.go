@@ -8,6 +8,40 @@ type AssociateKmsKeyInput struct {
 	ResourceIdentifier *string
 }
 
+type ConfigurationTemplate struct {
+	Service                                            *string
+	LogType                                            *string
+	ResourceType                                       *string
+	DeliveryDestinationType                            *string
+	DefaultDeliveryConfigValues                        *ConfigurationTemplateDeliveryConfigValues
+	AllowedFields                                      []*RecordField
+	AllowedOutputFormats                               []string
+	AllowedActionForAllowVendedLogsDeliveryForResource *string
+	AllowedFieldDelimiters                             []string
+	AllowedSuffixPathFields                            []string
+	DeliverySourceConfiguration                        []*DeliverySourceConfigurationSchema
+	S3TablesIntegration                                *S3TablesIntegration
+}
+
+type ConfigurationTemplateDeliveryConfigValues struct {
+	RecordFields            []string
+	FieldDelimiter          *string
+	S3DeliveryConfiguration *S3DeliveryConfiguration
+}
+
+type CreateDeliveryInput struct {
+	DeliverySourceName      *string
+	DeliveryDestinationArn  *string
+	RecordFields            []string
+	FieldDelimiter          *string
+	S3DeliveryConfiguration *S3DeliveryConfiguration
+	Tags                    map[string]string
+}
+
+type CreateDeliveryOutput struct {
+	Delivery *Delivery
+}
+
 type CreateLogGroupInput struct {
 	LogGroupName              *string
 	KmsKeyId                  *string
@@ -24,6 +58,22 @@ type CreateLogStreamInput struct {
 type DataSourceFilter struct {
 	Name *string
 	Type *string
+}
+
+type DeleteDeliveryDestinationPolicyInput struct {
+	DeliveryDestinationName *string
+}
+
+type DeleteDeliveryDestinationInput struct {
+	Name *string
+}
+
+type DeleteDeliveryInput struct {
+	Id *string
+}
+
+type DeleteDeliverySourceInput struct {
+	Name *string
 }
 
 type DeleteDestinationInput struct {
@@ -65,6 +115,96 @@ type DeleteRetentionPolicyInput struct {
 type DeleteSubscriptionFilterInput struct {
 	LogGroupName *string
 	FilterName   *string
+}
+
+type Delivery struct {
+	Id                      *string
+	Arn                     *string
+	DeliverySourceName      *string
+	DeliveryDestinationArn  *string
+	DeliveryDestinationType *string
+	RecordFields            []string
+	FieldDelimiter          *string
+	S3DeliveryConfiguration *S3DeliveryConfiguration
+	Tags                    map[string]string
+}
+
+type DeliveryDestination struct {
+	Name                             *string
+	Arn                              *string
+	DeliveryDestinationType          *string
+	OutputFormat                     *string
+	DeliveryDestinationConfiguration *DeliveryDestinationConfiguration
+	Tags                             map[string]string
+}
+
+type DeliveryDestinationConfiguration struct {
+	DestinationResourceArn *string
+}
+
+type DeliverySource struct {
+	Name                        *string
+	Arn                         *string
+	ResourceArns                []string
+	Service                     *string
+	LogType                     *string
+	Tags                        map[string]string
+	DeliverySourceConfiguration map[string]string
+	Status                      *string
+	StatusReason                *string
+}
+
+type DeliverySourceConfigurationSchema struct {
+	KeyName         *string
+	ValueType       *string
+	DefaultValue    *string
+	SupportedValues []string
+	MinValue        *float64
+	MaxValue        *float64
+}
+
+type DescribeConfigurationTemplatesInput struct {
+	Service                  *string
+	LogTypes                 []string
+	ResourceTypes            []string
+	DeliveryDestinationTypes []string
+	NextToken                *string
+	Limit                    *int64
+}
+
+type DescribeConfigurationTemplatesOutput struct {
+	ConfigurationTemplates []*ConfigurationTemplate
+	NextToken              *string
+}
+
+type DescribeDeliveriesInput struct {
+	NextToken *string
+	Limit     *int64
+}
+
+type DescribeDeliveriesOutput struct {
+	Deliveries []*Delivery
+	NextToken  *string
+}
+
+type DescribeDeliveryDestinationsInput struct {
+	NextToken *string
+	Limit     *int64
+}
+
+type DescribeDeliveryDestinationsOutput struct {
+	DeliveryDestinations []*DeliveryDestination
+	NextToken            *string
+}
+
+type DescribeDeliverySourcesInput struct {
+	NextToken *string
+	Limit     *int64
+}
+
+type DescribeDeliverySourcesOutput struct {
+	DeliverySources []*DeliverySource
+	NextToken       *string
 }
 
 type DescribeDestinationsInput struct {
@@ -218,6 +358,38 @@ type FilteredLogEvent struct {
 	Message       *string
 	IngestionTime *int64
 	EventId       *string
+}
+
+type GetDeliveryDestinationPolicyInput struct {
+	DeliveryDestinationName *string
+}
+
+type GetDeliveryDestinationPolicyOutput struct {
+	Policy *Policy
+}
+
+type GetDeliveryDestinationInput struct {
+	Name *string
+}
+
+type GetDeliveryDestinationOutput struct {
+	DeliveryDestination *DeliveryDestination
+}
+
+type GetDeliveryInput struct {
+	Id *string
+}
+
+type GetDeliveryOutput struct {
+	Delivery *Delivery
+}
+
+type GetDeliverySourceInput struct {
+	Name *string
+}
+
+type GetDeliverySourceOutput struct {
+	DeliverySource *DeliverySource
 }
 
 type GetLogEventsInput struct {
@@ -380,6 +552,43 @@ type OutputLogEvent struct {
 	IngestionTime *int64
 }
 
+type Policy struct {
+	DeliveryDestinationPolicy *string
+}
+
+type PutDeliveryDestinationPolicyInput struct {
+	DeliveryDestinationName   *string
+	DeliveryDestinationPolicy *string
+}
+
+type PutDeliveryDestinationPolicyOutput struct {
+	Policy *Policy
+}
+
+type PutDeliveryDestinationInput struct {
+	Name                             *string
+	OutputFormat                     *string
+	DeliveryDestinationConfiguration *DeliveryDestinationConfiguration
+	DeliveryDestinationType          *string
+	Tags                             map[string]string
+}
+
+type PutDeliveryDestinationOutput struct {
+	DeliveryDestination *DeliveryDestination
+}
+
+type PutDeliverySourceInput struct {
+	Name                        *string
+	ResourceArn                 *string
+	LogType                     *string
+	Tags                        map[string]string
+	DeliverySourceConfiguration map[string]string
+}
+
+type PutDeliverySourceOutput struct {
+	DeliverySource *DeliverySource
+}
+
 type PutDestinationPolicyInput struct {
 	DestinationName *string
 	AccessPolicy    *string
@@ -506,6 +715,11 @@ type QueryStatistics struct {
 	LogGroupsScanned        *float64
 }
 
+type RecordField struct {
+	Name      *string
+	Mandatory *bool
+}
+
 type RejectedEntityInfo struct {
 	ErrorType *string
 }
@@ -528,6 +742,16 @@ type ResourcePolicy struct {
 type ResultField struct {
 	Field *string
 	Value *string
+}
+
+type S3DeliveryConfiguration struct {
+	SuffixPath               *string
+	EnableHiveCompatiblePath *bool
+}
+
+type S3TablesIntegration struct {
+	DatasourceName *string
+	DatasourceType *string
 }
 
 type SearchedLogStream struct {
@@ -605,11 +829,29 @@ type UntagResourceInput struct {
 	TagKeys     []string
 }
 
+type UpdateDeliveryConfigurationInput struct {
+	Id                      *string
+	RecordFields            []string
+	FieldDelimiter          *string
+	S3DeliveryConfiguration *S3DeliveryConfiguration
+}
+
+type UpdateDeliveryConfigurationOutput struct {
+}
+
 type AssociateKmsKeyOutput struct{}
 
 type CreateLogGroupOutput struct{}
 
 type CreateLogStreamOutput struct{}
+
+type DeleteDeliveryOutput struct{}
+
+type DeleteDeliveryDestinationOutput struct{}
+
+type DeleteDeliveryDestinationPolicyOutput struct{}
+
+type DeleteDeliverySourceOutput struct{}
 
 type DeleteDestinationOutput struct{}
 

@@ -52,6 +52,9 @@ func (s *Service) checkBehavior(r store.Reader, b behavior, targets map[string]*
 	if err := checkSigners(b); err != nil {
 		return err
 	}
+	if err := s.checkRealtimeLogOf(r, b); err != nil {
+		return err
+	}
 	if b.TrustedKeyGroups != nil {
 		for i, id := range b.TrustedKeyGroups.Items {
 			if _, ok := resource.KeyGroups.Get(r, global, id); !ok {

@@ -165,6 +165,7 @@ func (s *Service) forget(ctx context.Context, rec *store.Record, id string) erro
 		return err
 	}
 	_, err := s.env.Store.Update(ctx, func(tx *store.Tx) error {
+		resource.MonitoringSubscriptions.Delete(tx, global, id)
 		for inv, v := range resource.Invalidations.All(tx, global) {
 			if v.DistributionID == id {
 				resource.Invalidations.Delete(tx, global, inv.Key.ID)

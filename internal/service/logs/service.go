@@ -2,7 +2,8 @@
 //
 // Start with Service. Groups are resources of the store; streams and events are in memory, bounded, and gone at the end of
 // the process. The data plane adds lines with Append. Filter patterns are substrings and quoted terms only; queries, metric
-// filters and subscriptions are not here.
+// filters and subscriptions are not here. The delivery_*.go files have the sources, destinations and deliveries of vended logs,
+// which compile makes real.
 package logs
 
 import (
@@ -208,20 +209,31 @@ func (s *Service) retag(ctx context.Context, name *string, fn func(map[string]st
 
 // TagResource adds tags to a log group.
 func (s *Service) TagResource(ctx context.Context, in *logs.TagResourceInput) (*logs.TagResourceOutput, error) {
-	return &logs.TagResourceOutput{}, s.retag(ctx, in.ResourceArn, func(t map[string]string) { maps.Copy(t, in.Tags) })
+	add := func(t map[string]string) { maps.Copy(t, in.Tags) }
+	if ok, err := s.retagDelivery(ctx, deref(in.ResourceArn), add); ok {
+		return &logs.TagResourceOutput{}, err
+	}
+	return &logs.TagResourceOutput{}, s.retag(ctx, in.ResourceArn, add)
 }
 
 // UntagResource removes tags from a log group.
 func (s *Service) UntagResource(ctx context.Context, in *logs.UntagResourceInput) (*logs.UntagResourceOutput, error) {
-	return &logs.UntagResourceOutput{}, s.retag(ctx, in.ResourceArn, func(t map[string]string) {
+	remove := func(t map[string]string) {
 		for _, k := range in.TagKeys {
 			delete(t, k)
 		}
-	})
+	}
+	if ok, err := s.retagDelivery(ctx, deref(in.ResourceArn), remove); ok {
+		return &logs.UntagResourceOutput{}, err
+	}
+	return &logs.UntagResourceOutput{}, s.retag(ctx, in.ResourceArn, remove)
 }
 
 // ListTagsForResource returns a log group's tags.
 func (s *Service) ListTagsForResource(ctx context.Context, in *logs.ListTagsForResourceInput) (*logs.ListTagsForResourceOutput, error) {
+	if tags, _, ok, err := s.deliveryTags(ctx, deref(in.ResourceArn)); ok {
+		return &logs.ListTagsForResourceOutput{Tags: tags}, err
+	}
 	_, g, err := s.group(ctx, in.ResourceArn)
 	if err != nil {
 		return nil, err

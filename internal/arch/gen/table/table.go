@@ -88,7 +88,7 @@ func cloudFront() pipeline {
 		"response-headers": "the response headers policy: first it removes, then it adds",
 		"viewer-response":  "the function of the event, Lambda@Edge or CloudFront Function, not for errors",
 		"deliver":          "writes the head of the answer: X-Cache, Via, Age and CloudFront's other fields",
-		"log":              "begins the record of the standard log; it is handed over when the answer has been sent",
+		"log":              "begins the record of the access logs; it is handed over when the answer has been sent",
 	}}
 	for _, r := range edge.Phases() {
 		p.rows = append(p.rows, row{r.Name, r.Next})
