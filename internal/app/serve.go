@@ -70,6 +70,7 @@ func runServe(ctx context.Context, f *sourceFlags, at *listenFlags, data string,
 		return &exit{exitUsage, err.Error()}
 	}
 	defer n.Close()
+	keepGarbageSmall()
 	fmt.Fprintf(streams.Err, "serving on %s, state in %s, the root's access key in %s\n", opts.Listen, data, rootPath)
 	socks.tell(streams.Err)
 	writeEndpoints(streams.Err, n.Endpoints(), opts.Listen)

@@ -76,6 +76,7 @@ func (f *upFlags) run(ctx context.Context, streams Streams, files []string) erro
 		return &exit{exitUsage, err.Error()}
 	}
 	defer n.Close()
+	keepGarbageSmall()
 	stacks, found, err := n.load(ctx, &f.sourceFlags, files)
 	if err != nil {
 		return err
