@@ -317,6 +317,10 @@ func (n *Node) Close() error {
 // edgeFunctionLog writes what a CloudFront Function left as AWS does, into /aws/cloudfront/function/NAME of us-east-1 (AWS's manual,
 // "Edge function logs"). An error is not part of AWS's log: there it is in the access log.
 func (n *Node) edgeFunctionLog(l *edge.FunctionLog) {
+	if l.Lambda {
+		n.lambdaEdgeLog(l)
+		return
+	}
 	lines := append([]string{"START DistributionID: " + l.DistributionID}, l.Lines...)
 	if l.Failure != "" {
 		lines = append(lines, l.Failure)
@@ -330,6 +334,17 @@ func (n *Node) edgeFunctionLog(l *edge.FunctionLog) {
 		for _, text := range lines[1:] {
 			n.opts.FunctionLog(lambda.LogLine{Function: l.Function, Time: at, Text: text})
 		}
+	}
+}
+
+// lambdaEdgeLog writes that a Lambda@Edge function has returned what is not valid, into the group of the distribution in the region where
+// it ran (DG-lambda-edge-testing-debugging; the line as in aws-ia/cloudformation-aws-marketplace-saas 54).
+func (n *Node) lambdaEdgeLog(l *edge.FunctionLog) {
+	text := "ERROR Validation error: " + l.Failure
+	at := l.Time.UTC()
+	n.edgeLogs(n.opts.Region, "/aws/cloudfront/LambdaEdge/"+l.DistributionID, at.Format("2006/01/02")+"/foregate", at, "("+l.RequestID+") "+text)
+	if n.opts.FunctionLog != nil {
+		n.opts.FunctionLog(lambda.LogLine{Function: l.Function, Time: at, Text: text})
 	}
 }
 

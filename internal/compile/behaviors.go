@@ -118,7 +118,7 @@ func (d *distributionCompiler) functionsOf(rec *store.Record, out *edge.Behavior
 			arn := deref(a.LambdaFunctionARN)
 			assoc := &edge.LambdaAssociation{ARN: arn, Name: functionName(arn), IncludeBody: deref(a.IncludeBody),
 				SourcePath: d.path(rec, fmt.Sprintf("%s.LambdaFunctionAssociations[%d]", b.path, i))}
-			if f := d.functions[arn]; f != nil {
+			if f := d.replica(arn); f != nil {
 				assoc.Handle, assoc.Name = f, f.Name
 			}
 			for e := range edge.Event(edge.NumEvents) {

@@ -102,7 +102,7 @@ func (fx *edgeEffects) InvokeLambda(ctx context.Context, inv *edge.LambdaInvocat
 	}
 	ctx, cancel := context.WithTimeout(ctx, inv.Timeout)
 	defer cancel()
-	result, err := f.Invoke(ctx, lambda.Invocation{Payload: inv.Payload, RequestID: inv.RequestID})
+	result, err := f.Invoke(ctx, lambda.Invocation{Payload: inv.Payload})
 	var refused *lambda.Error
 	switch {
 	case errors.As(err, &refused) && refused.Status == 429:

@@ -65,6 +65,8 @@ type compiled struct {
 	directory iam.Directory
 	// functions, by ARN: without a qualifier, with a version, with an alias.
 	functions map[string]*function
+	// replicas are what Lambda@Edge runs, by the ARN of the version that an association names.
+	replicas map[string]*function
 	// edgeFunctions are CloudFront Functions, by ARN.
 	edgeFunctions map[string]edgeFunction
 	// certificates, by ARN.

@@ -20,7 +20,7 @@ import (
 
 // functionsStage acquires every function: $LATEST, versions and aliases, each under its ARN.
 func (c *compiler) functionsStage() {
-	c.functions = map[string]*function{}
+	c.functions, c.replicas = map[string]*function{}, map[string]*function{}
 	policies := c.functionPolicies()
 	for rec, f := range resource.Functions.Everywhere(c.view) {
 		arn := deref(f.Config.FunctionArn)
@@ -53,6 +53,31 @@ type functionBuild struct {
 	config      *awslambda.FunctionConfiguration
 	code        resource.FunctionCode
 	concurrency *int64
+	// replica makes it what Lambda@Edge runs instead of the function.
+	replica bool
+}
+
+// replicaPrefix stands in front of the names of replicas: the region of the function that they come from.
+const replicaPrefix = "us-east-1."
+
+// replica acquires what Lambda@Edge runs in place of a version: a function of the region where the edge is, under a name of its own,
+// which also names its log group (DG-edge-functions-logs). It is nil when there is no such version.
+func (c *compiler) replica(arn string) *function {
+	if f, made := c.replicas[arn]; made {
+		return f
+	}
+	rest, number := arn, ""
+	if i := strings.LastIndexByte(arn, ':'); i >= 0 {
+		rest, number = arn[:i], arn[i+1:]
+	}
+	region, name := "us-east-1", rest[strings.LastIndexByte(rest, ':')+1:]
+	var f *function
+	if v, ok := resource.FunctionVersions.Get(c.view, region, resource.FunctionPartID(name, number)); ok {
+		rec := resource.Functions.Record(c.view, region, name)
+		f = c.function(functionBuild{rec: rec, config: v.Config, code: v.Code, replica: true}, arn)
+	}
+	c.replicas[arn] = f
+	return f
 }
 
 // function acquires a function, or says why there is none.
@@ -62,10 +87,18 @@ func (c *compiler) function(b functionBuild, arn string) *function {
 	if f.Missing = b.code.Missing; f.Missing != "" {
 		return f
 	}
+	report := c.report
+	if b.replica { // the version has told it
+		report = func(diag.Finding) {}
+	}
 	spec := lambda.Spec{
 		Name: name, ARN: arn, Version: deref(b.config.Version), Runtime: deref(b.config.Runtime), Handler: deref(b.config.Handler),
 		Code: lambda.Code{Zip: b.code.Zip, Dir: b.code.Dir, Inline: b.code.Inline}, Timeout: seconds(or(b.config.Timeout, 3)),
 		MemoryMB: int(or(b.config.MemorySize, 128)), Region: b.rec.Key.Region, Account: c.env.Account, Role: f.Role, SourcePath: f.SourcePath,
+	}
+	if b.replica {
+		spec.Name, spec.Region = replicaPrefix+name, c.env.Region
+		spec.ARN = "arn:aws:lambda:" + spec.Region + ":" + c.env.Account + ":function:" + spec.Name + ":" + spec.Version
 	}
 	if b.code.Zip != nil {
 		spec.Code.SHA256 = deref(b.config.CodeSha256)
@@ -80,7 +113,7 @@ func (c *compiler) function(b functionBuild, arn string) *function {
 		revision, err := lambda.DirRevision(b.code.Dir)
 		if err != nil {
 			f.Missing = fmt.Sprintf("the code of %s cannot be read: %v", name, err)
-			c.report(diag.Finding{Code: diag.TemplateCodeMissing, Severity: diag.Warning, Path: c.path(b.rec, "Code"), Message: f.Missing})
+			report(diag.Finding{Code: diag.TemplateCodeMissing, Severity: diag.Warning, Path: c.path(b.rec, "Code"), Message: f.Missing})
 			return f
 		}
 		spec.Code.Revision = revision
@@ -94,7 +127,7 @@ func (c *compiler) function(b functionBuild, arn string) *function {
 		if errors.As(err, &refused) && refused.Finding != nil {
 			finding.Because, finding.Fixes = refused.Finding.Because, refused.Finding.Fixes
 		}
-		c.report(finding)
+		report(finding)
 		return f
 	}
 	f.Function = acquired

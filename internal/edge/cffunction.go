@@ -12,13 +12,15 @@ import (
 	"github.com/foregate/foregate/internal/trace"
 )
 
-// FunctionLog is what a call of a CloudFront Function left for its log.
+// FunctionLog is what a call of a CloudFront Function left for its log, or a result of a Lambda@Edge function that is not valid.
 type FunctionLog struct {
 	Function, DistributionID, RequestID string
 	Time                                time.Time
 	Lines                               []string
 	// Failure is the error that ended the call, "" for none.
 	Failure string
+	// Lambda is true for a result of a Lambda@Edge function: Failure says what is wrong with it.
+	Lambda bool
 }
 
 // runFunction calls a CloudFront Function; ok is false when the viewer gets an error page instead.

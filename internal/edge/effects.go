@@ -126,8 +126,7 @@ func (e *FetchError) Unwrap() error { return e.Err }
 type LambdaInvocation struct {
 	Association *LambdaAssociation
 	Payload     []byte
-	RequestID   string
-	// Timeout is the limit of the event: 5 s for viewer events, 30 s for origin events (facts: edge-functions B).
+	// Timeout is the limit of Lambda@Edge; the function may have a shorter one of its own.
 	Timeout time.Duration
 }
 

@@ -14,13 +14,12 @@ import (
 	"github.com/foregate/foregate/internal/trace"
 )
 
+// lambdaTimeout is the quota of all events (DG-cloudfront-limits, 2026); a function's own timeout is at most as long.
+const lambdaTimeout = 30 * time.Second
+
 // invokeLambda runs a function and reads its result; ok is false when the viewer gets an error page instead.
 func (x *exchange) invokeLambda(a *LambdaAssociation, payload []byte) (r *lambdaResult, reason Reason, ok bool) {
-	timeout := 30 * time.Second
-	if a.Event == ViewerRequest || a.Event == ViewerResponse {
-		timeout = 5 * time.Second
-	}
-	out, err := x.svc.effects.InvokeLambda(x.ctx, &LambdaInvocation{Association: a, Payload: payload, RequestID: x.id, Timeout: timeout})
+	out, err := x.svc.effects.InvokeLambda(x.ctx, &LambdaInvocation{Association: a, Payload: payload, Timeout: lambdaTimeout})
 	if err != nil {
 		return nil, x.lambdaFailed(a, err), false
 	}
@@ -45,7 +44,8 @@ func (x *exchange) lambdaFailed(a *LambdaAssociation, err error) Reason {
 
 func (x *exchange) lambdaInvalid(a *LambdaAssociation, bad *invalidResult) Reason {
 	x.verdict = "error"
-	x.hop.Fact(trace.FunctionFailed, a.Name, bad.sentence, a.SourcePath)
+	x.hop.Fact(trace.FunctionFailed, a.Name, bad.Error(), a.SourcePath)
+	x.svc.effects.LogFunction(&FunctionLog{Function: a.Name, DistributionID: x.plan.ID, RequestID: strings.Clone(x.id), Time: x.now, Failure: bad.Error(), Lambda: true})
 	x.hop.Fact(trace.Refused, "LambdaValidationError", string(CauseFunctionInvalid), a.SourcePath)
 	x.failWith(502, bad.sentence, xcacheLambdaInvalid)
 	if bad.json {
@@ -77,7 +77,7 @@ func (x *exchange) viewerRequest() (phase, Reason) {
 		return deliver, reason
 	}
 	if r.status != 0 {
-		if bad := checkGenerated(r); bad != nil {
+		if bad := checkGenerated(r, a.Event); bad != nil {
 			return deliver, x.lambdaInvalid(a, bad)
 		}
 		x.generated(r)
@@ -126,7 +126,7 @@ func (x *exchange) runOriginRequest(a *LambdaAssociation) (next phase, reason Re
 		return deliver, reason, false
 	}
 	if r.status != 0 {
-		if bad := checkGenerated(r); bad != nil {
+		if bad := checkGenerated(r, a.Event); bad != nil {
 			return deliver, x.lambdaInvalid(a, bad), false
 		}
 		x.generated(r)
@@ -136,7 +136,7 @@ func (x *exchange) runOriginRequest(a *LambdaAssociation) (next phase, reason Re
 	bad := checkRequest(ev, r, a.Event)
 	origin := s.origin
 	if bad == nil && r.origin != nil {
-		origin, bad = r.origin.apply(s.origin)
+		origin, bad = r.origin.apply(s.origin, r.headers)
 	}
 	if bad != nil {
 		return deliver, x.lambdaInvalid(a, bad), false
@@ -176,8 +176,12 @@ func (x *exchange) applyOriginHeaders(origin *Origin, shown, returned message.He
 func (x *exchange) runOriginResponse(a *LambdaAssociation) (next phase, reason Reason, ok bool) {
 	shown := addLength(*x.fields(), x.res.length)
 	req := x.fetched.request.Request
+	query := ""
+	if x.behavior.Forward.Query.Mode() == All { // as in origin-request events (DG-edge-function-restrictions-all, "Query strings")
+		query = req.Query
+	}
 	ev := x.eventRequest(append(message.Header{{Name: "Host", Value: req.Host}}, req.Header...),
-		strings.TrimPrefix(req.Path, x.fetched.request.Origin.Path), req.Query)
+		strings.TrimPrefix(req.Path, x.fetched.request.Origin.Path), query)
 	ev.origin, ev.protocol, ev.port = x.fetched.request.Origin, x.fetched.request.Scheme, x.fetched.request.Port
 	r, reason, ok := x.invokeLambda(a, encodeResponseEvent(x, a.Event, ev, shown))
 	if !ok {
@@ -252,28 +256,13 @@ func (x *exchange) generated(r *lambdaResult) {
 	x.verdict = strconv.Itoa(r.status)
 }
 
-// checkGenerated refuses headers that a generated response may not have.
-func checkGenerated(r *lambdaResult) *invalidResult {
-	for _, f := range r.headers {
-		if invisibleToFunctions(f.Name) {
-			return invalidHeader("The header %s is not allowed.", f.Name)
-		}
-		for _, n := range [...]string{"Content-Length", "Transfer-Encoding", "Via", "Warning"} {
-			if strings.EqualFold(n, f.Name) && n != "Content-Length" && n != "Warning" {
-				return invalidHeader("The header %s is read-only.", f.Name)
-			}
-		}
-	}
-	return nil
-}
-
 // checkRequest compares a returned request with the one that was shown.
 func checkRequest(ev *eventRequest, r *lambdaResult, event Event) *invalidResult {
 	if r.method != "" && r.method != ev.method {
 		return invalid("The method is read-only.")
 	}
 	if !r.hasHeaders {
-		return invalidHeader("The headers must be an object.")
+		return invalidEntry("The headers must be an object.")
 	}
 	return checkHeaders(ev.headers, r.headers, event)
 }
@@ -406,13 +395,6 @@ func (x *exchange) traceRequestChanges(event Event, ev *eventRequest, r *lambdaR
 		}
 	}
 	return x.traceHeaderChanges(event, ev.headers, r.headers) || changed
-}
-
-func (o *lambdaOrigin) domain() string {
-	if o.S3 != nil {
-		return o.S3.DomainName
-	}
-	return o.Custom.DomainName
 }
 
 func (x *exchange) traceResponseChanges(event Event, shown message.Header, r *lambdaResult) bool {

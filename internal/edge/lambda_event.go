@@ -145,8 +145,9 @@ func (e *lambdaEvent) origin(r *eventRequest) {
 		e.field("domainName", o.Domain)
 		e.raw(`,`)
 		e.field("path", o.Path)
-		e.raw(`,`)
+		e.raw(`,"readTimeout":` + strconv.Itoa(int(o.ReadTimeout.Seconds())) + `,`)
 		e.field("region", o.Region)
+		e.completion(o)
 		e.raw(`}}`)
 		return
 	}
@@ -158,7 +159,9 @@ func (e *lambdaEvent) origin(r *eventRequest) {
 	e.field("path", o.Path)
 	e.raw(`,"port":` + strconv.Itoa(r.port) + `,`)
 	e.field("protocol", r.protocol)
-	e.raw(`,"readTimeout":` + strconv.Itoa(int(o.ReadTimeout.Seconds())) + `,"sslProtocols":[`)
+	e.raw(`,"readTimeout":` + strconv.Itoa(int(o.ReadTimeout.Seconds())))
+	e.completion(o)
+	e.raw(`,"sslProtocols":[`)
 	for i, p := range o.SSLProtocols {
 		if i > 0 {
 			e.raw(`,`)
@@ -166,6 +169,13 @@ func (e *lambdaEvent) origin(r *eventRequest) {
 		e.str(p)
 	}
 	e.raw(`]}}`)
+}
+
+// completion writes the response completion timeout, where there is one.
+func (e *lambdaEvent) completion(o *Origin) {
+	if o.CompletionTimeout > 0 {
+		e.raw(`,"responseCompletionTimeout":` + strconv.Itoa(int(o.CompletionTimeout.Seconds())))
+	}
 }
 
 func (e *lambdaEvent) response(status int, description string, h message.Header) {

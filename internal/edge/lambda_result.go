@@ -1,32 +1,50 @@
 package edge
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"net/netip"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/foregate/foregate/internal/message"
 )
 
-// invalidResult is what a function returned and may not return. Sentence is what the viewer's page says.
+// invalidResult is what a function returned and may not return. Sentence is what the viewer's page says; detail, when there is one,
+// is what the log says in its place, with names.
 type invalidResult struct {
-	sentence string
-	json     bool
+	sentence, detail string
+	json             bool
 }
 
-func (e *invalidResult) Error() string { return e.sentence }
+func (e *invalidResult) Error() string {
+	if e.detail != "" {
+		return e.detail
+	}
+	return e.sentence
+}
 
 func invalid(format string, args ...any) *invalidResult {
 	return &invalidResult{sentence: lambdaValidation + fmt.Sprintf(format, args...)}
 }
 
-func invalidHeader(format string, args ...any) *invalidResult {
+func invalidEntry(format string, args ...any) *invalidResult {
 	return &invalidResult{sentence: lambdaHeaders + fmt.Sprintf(format, args...)}
+}
+
+func invalidOrigin(format string, args ...any) *invalidResult {
+	return &invalidResult{sentence: lambdaOriginConfig + fmt.Sprintf(format, args...)}
+}
+
+// readOnly refuses what a function did with a read-only header (live: CodeGenieApp/serverless-express 369).
+func readOnly(verb, name string) *invalidResult {
+	return &invalidResult{sentence: sentenceReadOnly,
+		detail: "Lambda function result failed validation, the function tried to " + verb + " read-only header, headerName : " + name + "."}
+}
+
+func disallowed(name string) *invalidResult {
+	return &invalidResult{sentence: sentenceDisallowed,
+		detail: "Lambda function result failed validation, the function tried to add blacklisted header, headerName : " + name + "."}
 }
 
 // lambdaResult is what a function returned: a request when status is 0, else a response.
@@ -43,30 +61,6 @@ type lambdaResult struct {
 	origin             *lambdaOrigin
 }
 
-type lambdaOrigin struct {
-	Custom *lambdaCustomOrigin `json:"custom"`
-	S3     *lambdaS3Origin     `json:"s3"`
-}
-
-type lambdaCustomOrigin struct {
-	CustomHeaders    json.RawMessage `json:"customHeaders"`
-	DomainName       string          `json:"domainName"`
-	KeepaliveTimeout int             `json:"keepaliveTimeout"`
-	Path             string          `json:"path"`
-	Port             int             `json:"port"`
-	Protocol         string          `json:"protocol"`
-	ReadTimeout      int             `json:"readTimeout"`
-	SSLProtocols     []string        `json:"sslProtocols"`
-}
-
-type lambdaS3Origin struct {
-	AuthMethod    string          `json:"authMethod"`
-	CustomHeaders json.RawMessage `json:"customHeaders"`
-	DomainName    string          `json:"domainName"`
-	Path          string          `json:"path"`
-	Region        string          `json:"region"`
-}
-
 // decodeLambda reads what a function returned for event. It checks everything that can be checked without the request
 // (facts: edge-functions B).
 func decodeLambda(payload []byte, event Event) (*lambdaResult, *invalidResult) {
@@ -75,7 +69,7 @@ func decodeLambda(payload []byte, event Event) (*lambdaResult, *invalidResult) {
 	}
 	var m map[string]json.RawMessage
 	if err := json.Unmarshal(payload, &m); err != nil || m == nil {
-		return nil, &invalidResult{sentence: sentenceLambdaBody}
+		return nil, &invalidResult{sentence: sentenceLambdaObject, json: true}
 	}
 	r := &lambdaResult{}
 	if raw, ok := m["headers"]; ok && string(raw) != "null" {
@@ -95,7 +89,7 @@ func decodeLambda(payload []byte, event Event) (*lambdaResult, *invalidResult) {
 	if _, ok := m["uri"]; !ok {
 		return nil, invalid("The status code is missing.")
 	}
-	return r, r.decodeRequest(m)
+	return r, r.decodeRequest(m, event)
 }
 
 func (r *lambdaResult) decodeResponse(m map[string]json.RawMessage, event Event) *invalidResult {
@@ -125,7 +119,7 @@ func (r *lambdaResult) decodeResponse(m map[string]json.RawMessage, event Event)
 		if !ok {
 			return &invalidResult{sentence: sentenceLambdaBody}
 		}
-		body, bad := decodeBody(text, m["bodyEncoding"])
+		body, bad := decodeBody(text, m["bodyEncoding"], "text")
 		if bad != nil {
 			return bad
 		}
@@ -152,8 +146,9 @@ func generatedLimit(event Event) int {
 	return 1 << 20
 }
 
-func decodeBody(text string, encoding json.RawMessage) ([]byte, *invalidResult) {
-	kind := "text"
+// decodeBody takes the encoding that a body has when it names none: text for responses, base64 for requests
+// (DG-lambda-generating-http-responses, DG-lambda-event-structure).
+func decodeBody(text string, encoding json.RawMessage, kind string) ([]byte, *invalidResult) {
 	if len(encoding) > 0 && string(encoding) != "null" {
 		kind, _ = jsonText(encoding)
 	}
@@ -170,10 +165,10 @@ func decodeBody(text string, encoding json.RawMessage) ([]byte, *invalidResult) 
 	return nil, invalid("The body encoding %q is neither text nor base64.", kind)
 }
 
-func (r *lambdaResult) decodeRequest(m map[string]json.RawMessage) *invalidResult {
+func (r *lambdaResult) decodeRequest(m map[string]json.RawMessage, event Event) *invalidResult {
 	var ok bool
 	if r.uri, ok = jsonText(m["uri"]); !ok || !strings.HasPrefix(r.uri, "/") || badInTarget(r.uri) || strings.Contains(r.uri, "?") {
-		return invalid("The URI must be a string that starts with / and has no spaces, control characters, ? or #.")
+		return &invalidResult{sentence: sentenceURI, detail: lambdaValidation + "The URI must be a string that starts with / and has no spaces, control characters, ? or #."}
 	}
 	r.hasURI = true
 	if raw, given := m["querystring"]; given {
@@ -193,16 +188,18 @@ func (r *lambdaResult) decodeRequest(m map[string]json.RawMessage) *invalidResul
 	if raw, given := m["origin"]; given && string(raw) != "null" {
 		r.origin = &lambdaOrigin{}
 		if err := json.Unmarshal(raw, r.origin); err != nil {
-			return invalid("The origin object is not valid.")
+			return invalidOrigin("The origin object is not valid: %v.", err)
 		}
 		if (r.origin.Custom == nil) == (r.origin.S3 == nil) {
-			return invalid("The origin must have exactly one of custom and s3.")
+			return invalidOrigin("The origin must have exactly one of custom and s3.")
 		}
 	}
-	return r.decodeRequestBody(m["body"])
+	return r.decodeRequestBody(m["body"], event)
 }
 
-func (r *lambdaResult) decodeRequestBody(raw json.RawMessage) *invalidResult {
+// decodeRequestBody reads the body of a request, when the function replaces it: at most as long as what functions are shown, as text
+// or in base64 (DG-lambda-at-edge-function-restrictions, "Restrictions on the request body").
+func (r *lambdaResult) decodeRequestBody(raw json.RawMessage, event Event) *invalidResult {
 	var body struct {
 		Action, Encoding string
 		Data             string
@@ -220,11 +217,17 @@ func (r *lambdaResult) decodeRequestBody(raw json.RawMessage) *invalidResult {
 	default:
 		return invalid("The body action %q is neither read-only nor replace.", body.Action)
 	}
-	encoding := json.RawMessage(nil)
+	encoding, limit := json.RawMessage(nil), generatedLimit(event)
 	if body.Encoding != "" {
 		encoding = appendJSONString(nil, body.Encoding)
 	}
-	b, bad := decodeBody(body.Data, encoding)
+	if body.Encoding != "text" {
+		limit = limit * 133 / 100 // 53.2 KB, and 1.33 MB
+	}
+	if len(body.Data) > limit {
+		return &invalidResult{sentence: sentenceLambdaBody}
+	}
+	b, bad := decodeBody(body.Data, encoding, "base64")
 	if bad != nil {
 		return bad
 	}
@@ -247,174 +250,4 @@ func jsonText(raw json.RawMessage) (string, bool) {
 	}
 	var s string
 	return s, json.Unmarshal(raw, &s) == nil
-}
-
-// decodeHeaders reads a headers object in its order. A missing key is made from the name (facts: edge-functions B).
-func decodeHeaders(raw json.RawMessage) (message.Header, *invalidResult) {
-	d := json.NewDecoder(bytes.NewReader(raw))
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return nil, invalidHeader("The headers must be an object.")
-	}
-	h := message.Header{}
-	for d.More() {
-		t, err := d.Token()
-		name, ok := t.(string)
-		if err != nil || !ok {
-			return nil, invalidHeader("The headers must be an object.")
-		}
-		var entries []struct {
-			Key   *string
-			Value *string
-		}
-		if err := d.Decode(&entries); err != nil {
-			return nil, invalidHeader("The entry %q must be an array of objects with key and value.", name)
-		}
-		for _, e := range entries {
-			key := titleHeader(name)
-			if e.Key != nil && *e.Key != "" {
-				key = *e.Key
-			}
-			switch {
-			case !strings.EqualFold(key, name):
-				return nil, invalidHeader("The key %q does not match the name %q.", key, name)
-			case e.Value == nil:
-				return nil, invalidHeader("The entry %q has no value.", name)
-			case !validName(key) || !validValue(*e.Value):
-				return nil, invalidHeader("The entry %q has characters that are not allowed.", name)
-			}
-			h = append(h, message.Field{Name: key, Value: *e.Value})
-		}
-	}
-	return h, nil
-}
-
-// titleHeader writes content-type as Content-Type.
-func titleHeader(name string) string {
-	b := []byte(strings.ToLower(name))
-	up := true
-	for i, c := range b {
-		if up && c >= 'a' && c <= 'z' {
-			b[i] = c - 32
-		}
-		up = c == '-'
-	}
-	return string(b)
-}
-
-// validName is the token of rfc9110 5.6.2.
-func validName(s string) bool {
-	for i := range len(s) {
-		c := s[i]
-		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0) {
-			return false
-		}
-	}
-	return s != ""
-}
-
-func validValue(s string) bool {
-	for i := range len(s) {
-		if s[i] < ' ' && s[i] != '\t' || s[i] == 0x7f {
-			return false
-		}
-	}
-	return true
-}
-
-// checkHeaders compares what a function returned with what it was shown: read-only headers must be equal, and no invisible
-// one may appear.
-func checkHeaders(shown, returned message.Header, event Event) *invalidResult {
-	for _, f := range returned {
-		if invisibleToFunctions(f.Name) {
-			return invalidHeader("The header %s is not allowed.", f.Name)
-		}
-		if event == ViewerRequest && hasPrefixFold(f.Name, "CloudFront-") && !shown.Has(f.Name) {
-			return invalidHeader("The header %s cannot be added.", f.Name)
-		}
-	}
-	for _, name := range readOnlyHeaders(event) {
-		a, b := shown.Values(name), returned.Values(name)
-		same := len(a) == len(b)
-		for i := 0; same && i < len(a); i++ {
-			same = a[i] == b[i]
-		}
-		if !same {
-			return invalidHeader("The header %s is read-only in %s events.", name, event)
-		}
-	}
-	return nil
-}
-
-// apply makes an Origin of what a function returned, on top of the origin that it was shown (facts: edge-functions B).
-func (o *lambdaOrigin) apply(old *Origin) (*Origin, *invalidResult) {
-	n := *old
-	if s := o.S3; s != nil {
-		headers, bad := originHeadersFrom(s.CustomHeaders)
-		if bad != nil {
-			return nil, bad
-		}
-		if bad := checkOriginName(s.DomainName, s.Path); bad != nil {
-			return nil, bad
-		}
-		n.Kind, n.Domain, n.Path, n.Region, n.Headers = S3Origin, s.DomainName, s.Path, s.Region, headers
-		switch s.AuthMethod {
-		case "none":
-			if old.Access.Kind == AccessIdentity || old.Kind != S3Origin {
-				n.Access = OriginAccess{}
-			}
-		case "origin-access-identity":
-			if old.Access.Kind != AccessIdentity || s.Region == "" {
-				return nil, invalid("origin-access-identity needs an S3 origin with an identity, and a region.")
-			}
-		default:
-			return nil, invalid("The authMethod %q is neither none nor origin-access-identity.", s.AuthMethod)
-		}
-		if old.Kind != S3Origin {
-			n.Protocol = OriginMatchViewer
-		}
-		return &n, nil
-	}
-	c := o.Custom
-	headers, bad := originHeadersFrom(c.CustomHeaders)
-	if bad != nil {
-		return nil, bad
-	}
-	if bad := checkOriginName(c.DomainName, c.Path); bad != nil {
-		return nil, bad
-	}
-	switch {
-	case c.Port != 80 && c.Port != 443 && (c.Port < 1024 || c.Port > 65535):
-		return nil, invalid("The origin port %d is not 80, 443 or 1024 to 65535.", c.Port)
-	case c.Protocol != "http" && c.Protocol != "https":
-		return nil, invalid("The origin protocol %q is neither http nor https.", c.Protocol)
-	case c.ReadTimeout < 1 || c.ReadTimeout > 120 || c.KeepaliveTimeout < 1 || c.KeepaliveTimeout > 120:
-		return nil, invalid("The origin timeouts must be between 1 and 120 seconds.")
-	}
-	if old.Kind == S3Origin {
-		n.Access = OriginAccess{}
-	}
-	n.Kind, n.Domain, n.Path, n.Headers, n.SSLProtocols = CustomOrigin, c.DomainName, c.Path, headers, c.SSLProtocols
-	n.HTTPPort, n.HTTPSPort, n.Protocol = c.Port, c.Port, OriginHTTPOnly
-	if c.Protocol == "https" {
-		n.Protocol = OriginHTTPSOnly
-	}
-	n.ReadTimeout, n.KeepaliveTimeout = time.Duration(c.ReadTimeout)*time.Second, time.Duration(c.KeepaliveTimeout)*time.Second
-	return &n, nil
-}
-
-func originHeadersFrom(raw json.RawMessage) ([]message.Field, *invalidResult) {
-	if len(raw) == 0 || string(raw) == "null" {
-		return nil, nil
-	}
-	return decodeHeaders(raw)
-}
-
-func checkOriginName(domain, path string) *invalidResult {
-	if _, err := netip.ParseAddr(domain); err == nil || domain == "" || len(domain) > 253 || strings.Contains(domain, ":") || badInTarget(domain) {
-		return invalid("The origin domain name %q is not valid.", domain)
-	}
-	if path != "" && (path[0] != '/' || strings.HasSuffix(path, "/") || len(path) > 255 || badInTarget(path)) {
-		return invalid("The origin path %q must start with / and not end with /.", path)
-	}
-	return nil
 }

@@ -201,28 +201,31 @@ func TestLambdaFailures(t *testing.T) {
 		{"exception", ViewerRequest, fails(LambdaFailed), 503, "LambdaExecutionError", sentenceLambdaInvalid},
 		{"throttled", OriginRequest, fails(LambdaThrottled), 503, "LambdaLimitExceeded", sentenceThrottled},
 		{"not JSON", ViewerRequest, text(`{`), 502, "LambdaValidationError", sentenceLambdaJSON},
-		{"null", ViewerRequest, text(`null`), 502, "LambdaValidationError", sentenceLambdaBody},
-		{"a list", ViewerRequest, text(`[1]`), 502, "LambdaValidationError", sentenceLambdaBody},
+		{"null", ViewerRequest, text(`null`), 502, "LambdaValidationError", sentenceLambdaObject},
+		{"a list", ViewerRequest, text(`[1]`), 502, "LambdaValidationError", sentenceLambdaObject},
 		{"empty", ViewerRequest, text(`{}`), 502, "LambdaValidationError", lambdaValidation},
 		{"status", ViewerRequest, text(`{"status":"700"}`), 502, "LambdaValidationError", lambdaValidation},
 		{"204 with body", ViewerRequest, text(`{"status":"204","body":"x"}`), 502, "LambdaValidationError", lambdaValidation},
 		{"body object", ViewerRequest, text(`{"status":"200","body":{}}`), 502, "LambdaValidationError", sentenceLambdaBody},
 		{"bad base64", ViewerRequest, text(`{"status":"200","body":"!","bodyEncoding":"base64"}`), 502, "LambdaValidationError", sentenceLambdaBody},
 		{"too big", ViewerRequest, text(`{"status":"200","body":"` + strings.Repeat("x", 41<<10) + `"}`), 502, "LambdaValidationError", sentenceLambdaBody},
-		{"host in viewer-request", ViewerRequest, header("Host", "x"), 502, "LambdaValidationError", lambdaHeaders},
-		{"via", OriginRequest, header("Via", "x"), 502, "LambdaValidationError", lambdaHeaders},
-		{"accept-encoding", OriginRequest, header("Accept-Encoding", "x"), 502, "LambdaValidationError", lambdaHeaders},
-		{"disallowed", ViewerRequest, header("X-Real-IP", "x"), 502, "LambdaValidationError", lambdaHeaders},
-		{"country", ViewerRequest, header("CloudFront-Viewer-Country", "DE"), 502, "LambdaValidationError", lambdaHeaders},
-		{"line break", ViewerRequest, header("X-A", "a\r\nb"), 502, "LambdaValidationError", lambdaHeaders},
+		{"host in viewer-request", ViewerRequest, header("Host", "x"), 502, "LambdaValidationError", sentenceReadOnly},
+		{"via", OriginRequest, header("Via", "x"), 502, "LambdaValidationError", sentenceReadOnly},
+		{"accept-encoding", OriginRequest, header("Accept-Encoding", "x"), 502, "LambdaValidationError", sentenceReadOnly},
+		{"disallowed", ViewerRequest, header("X-Real-IP", "x"), 502, "LambdaValidationError", sentenceDisallowed},
+		{"country", ViewerRequest, header("CloudFront-Viewer-Country", "DE"), 502, "LambdaValidationError", sentenceDisallowed},
+		{"line break", ViewerRequest, header("X-A", "a\r\nb"), 502, "LambdaValidationError", lambdaValidation},
 		{"uri", ViewerRequest, set("uri", "no-slash"), 502, "LambdaValidationError", lambdaValidation},
 		{"query", ViewerRequest, set("querystring", "a b"), 502, "LambdaValidationError", lambdaValidation},
 		{"method", ViewerRequest, set("method", "POST"), 502, "LambdaValidationError", lambdaValidation},
 		{"origin IP", OriginRequest, edit(func(r map[string]any) {
 			r["origin"].(map[string]any)["custom"].(map[string]any)["domainName"] = "192.0.2.1"
-		}), 502, "LambdaValidationError", lambdaValidation},
+		}), 502, "LambdaValidationError", lambdaOriginConfig},
+		{"generated with a length", OriginRequest, text(`{"status":"200","headers":{"content-length":[{"value":"1"}]},"body":"x"}`), 502, "LambdaValidationError", sentenceReadOnly},
+		{"entry is no array", ViewerRequest, text(`{"status":"200","headers":{"a":{"value":"1"}}}`), 502, "LambdaValidationError", sentenceEntryArray},
+		{"value is a number", ViewerRequest, text(`{"status":"200","headers":{"a":[{"value":1}]}}`), 502, "LambdaValidationError", lambdaHeaders},
 		{"viewer-response status", ViewerResponse, set("status", "404"), 502, "LambdaValidationError", lambdaValidation},
-		{"viewer-response encoding", ViewerResponse, header("Content-Encoding", "gzip"), 502, "LambdaValidationError", lambdaHeaders},
+		{"viewer-response encoding", ViewerResponse, header("Content-Encoding", "gzip"), 502, "LambdaValidationError", sentenceReadOnly},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w, s := newWorld(lambdaPlan(t, c.event, false))
@@ -278,7 +281,7 @@ func FuzzDecodeLambda(f *testing.F) {
 			t.Errorf("uri %q", r.uri)
 		}
 		if r.origin != nil {
-			if o, bad := r.origin.apply(&Origin{}); bad == nil && o.Domain == "" {
+			if o, bad := r.origin.apply(&Origin{}, r.headers); bad == nil && o.Domain == "" {
 				t.Error("an origin without a name")
 			}
 		}

@@ -8,7 +8,9 @@ import (
 	"github.com/foregate/foregate/internal/message"
 )
 
-// Sentences of CloudFront's own pages (facts: cloudfront-dataplane 9, edge-functions B).
+// Sentences of CloudFront's own pages (facts: cloudfront-dataplane 9, edge-functions B). Those about Lambda@Edge, live: aws-samples/
+// react-ssr-lambda 28, CodeGenieApp/serverless-express 369, opennextjs/opennextjs-aws 393, marksteele/edge-rewrite 6,
+// aws-amplify/amplify-cli 8604.
 const (
 	sentenceBadRequest    = "Bad request."
 	sentenceMethod        = "This distribution is not configured to allow the HTTP request method that was used for this request. The distribution supports only cachable requests."
@@ -21,8 +23,15 @@ const (
 	sentenceFunctionLimit = "The CloudFront function associated with the CloudFront distribution was throttled." // text: as Lambda@Edge's
 	sentenceLambdaJSON    = "The Lambda function returned invalid JSON: The JSON output is not parsable."
 	sentenceLambdaBody    = "The Lambda function result failed validation: The body is not a string, is not an object, or exceeds the maximum size."
+	sentenceLambdaObject  = "The Lambda function returned invalid JSON: The JSON output must be an object type."
+	sentenceReadOnly      = lambdaValidation + "The function tried to add, delete, or change a read-only header."
+	sentenceDisallowed    = lambdaValidation + "The function tried to add a blacklisted header."
+	sentenceURI           = lambdaValidation + "The specified URI is in an invalid format."
+	sentenceEntryArray    = lambdaHeaders + "Each header entry in the headers object must be an array."
+	sentenceOriginHeaders = lambdaOriginConfig + "One or more HeaderName or HeaderValue values are invalid."
 	lambdaValidation      = "The Lambda function result failed validation: "
 	lambdaHeaders         = "The Lambda function returned an invalid entry in the headers object: "
+	lambdaOriginConfig    = "The Lambda function returned an invalid origin configuration: "
 )
 
 // X-Cache values (facts: cloudfront-dataplane 6).
