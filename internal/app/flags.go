@@ -21,6 +21,7 @@ type sourceFlags struct {
 	quotas                                  []string
 	cacheMemory, cacheDisk                  string
 	realtimeLogs                            string
+	originCredentials                       string
 	region, account, stackName              string
 	output                                  string
 }
@@ -32,6 +33,7 @@ func (f *sourceFlags) add(cmd *cobra.Command, outputs string) {
 	fl.StringVar(&f.account, "account", "000000000000", "account that owns the stack, 12 digits")
 	fl.StringVar(&f.stackName, "stack-name", "", "name of the stack (default: the file's name)")
 	fl.StringArrayVar(&f.origins, "origin", nil, "send an outside origin to another address, `HOST=URL`, repeatable")
+	fl.StringVar(&f.originCredentials, "origin-credentials", "", "sign for outside origins with access control (S3, function URLs, MediaStore, MediaPackage v2): a `PROFILE` of ~/.aws/credentials, or a file like it (default: such requests are not signed)")
 	fl.StringArrayVar(&f.buckets, "bucket", nil, "fill an S3 bucket (its name or logical id) from a folder, `NAME=DIR`, repeatable")
 	fl.StringArrayVar(&f.functions, "function", nil, "code of a function whose package is not in the template, `LOGICALID=DIR`, repeatable")
 	fl.StringArrayVar(&f.places, "geoip", nil, "where viewers are: `FILE` in MaxMind's format, or ADDRESS=COUNTRY, such as 127.0.0.2=DE; repeatable")
@@ -83,6 +85,11 @@ func (f *sourceFlags) options(formats ...string) (Options, error) {
 	for host, to := range o.Origins {
 		if u, err := url.Parse(to); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 			return o, usage("--origin %s=%s: want an http or https address behind the =", host, to)
+		}
+	}
+	if f.originCredentials != "" {
+		if o.OriginCredentials, err = openOriginCredentials(f.originCredentials); err != nil {
+			return o, err
 		}
 	}
 	if o.Quotas, err = quotas(f.quotas); err != nil {

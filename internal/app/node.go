@@ -44,6 +44,8 @@ type Options struct {
 	Data string
 	// Origins sends outside hosts to other addresses; Buckets fills buckets from folders; Functions gives functions code.
 	Origins, Buckets, Functions map[string]string
+	// OriginCredentials sign for outside origins with access control; nil when nobody has named any.
+	OriginCredentials *originCredentials
 	// Places say where viewers are, as geo.Open takes them.
 	Places []string
 	// Listen is the address of the listener, "" without one; Endpoint is where functions and explanations find the AWS API,
@@ -203,6 +205,9 @@ func (n *Node) openDataPlane() (err error) {
 		KeepsBucket:   func(name string) bool { return n.opts.Buckets[name] != "" },
 		EdgeFunctions: &edgefunction.Cache{}, FunctionLog: n.edgeFunctionLog,
 		AccessLog: func(stage, line string) { n.opts.Log("access log of %s: %s", stage, line) },
+	}
+	if c := n.opts.OriginCredentials; c != nil {
+		n.env.OriginCredentials = c.get
 	}
 	n.explained = newExplanations()
 	fo := front.Options{

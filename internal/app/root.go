@@ -1,15 +1,12 @@
 package app
 
 import (
-	"bufio"
-	"bytes"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 )
 
 // rootFile is where serve keeps the root key of its account, in the form of the AWS CLI's credentials file.
@@ -40,15 +37,10 @@ func rootKey(data string) (key, string, error) {
 	if err != nil {
 		return key{}, path, fmt.Errorf("read the root key: %w", err)
 	}
-	var k key
-	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
-		name, value, _ := strings.Cut(lines.Text(), "=")
-		switch strings.TrimSpace(name) {
-		case "aws_access_key_id":
-			k.id = strings.TrimSpace(value)
-		case "aws_secret_access_key":
-			k.secret = strings.TrimSpace(value)
-		}
+	v, err := readProfile(text, "default")
+	k := key{v.AccessKeyID, v.Secret}
+	if err != nil {
+		k = key{}
 	}
 	if len(k.id) < 16 || len(k.secret) < 16 {
 		return key{}, path, fmt.Errorf("read %q: want aws_access_key_id and aws_secret_access_key with 16 characters or more each; remove the file to have a new key made", path)

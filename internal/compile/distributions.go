@@ -25,7 +25,7 @@ var DefaultCertificate = []string{"cloudfront.net", "*.cloudfront.net"}
 
 // distributions makes the edge service with the plans of all distributions.
 func (c *compiler) distributions() {
-	d := &distributionCompiler{compiler: c, cache: map[string]*edge.CachePolicy{}, request: map[string]*edge.OriginRequestPolicy{}, response: map[string]*edge.ResponseHeadersPolicy{}}
+	d := newDistributionCompiler(c)
 	d.policies()
 	var plans []*edge.Plan
 	for rec, v := range resource.Distributions.All(c.view, resource.Global) {
@@ -33,7 +33,7 @@ func (c *compiler) distributions() {
 	}
 	d.linkStaging(plans)
 	d.monitoring()
-	fx := &edgeEffects{Local: edge.Local{Cache: c.env.Cache, Places: c.env.Places}, env: c.env, canonical: map[string]string{}}
+	fx := &edgeEffects{Local: edge.Local{Cache: c.env.Cache, Places: c.env.Places}, env: c.env, canonical: map[string]string{}, served: d.served}
 	for _, v := range resource.OriginAccessIdentities.All(c.view, resource.Global) {
 		fx.canonical[v.ID] = v.S3CanonicalUserID
 	}
@@ -93,9 +93,14 @@ func (c *compiler) viewerCertificate(config *cloudfront.DistributionConfig) *fro
 // distributionCompiler has what the distributions of one compilation share.
 type distributionCompiler struct {
 	*compiler
+	served   served
 	cache    map[string]*edge.CachePolicy
 	request  map[string]*edge.OriginRequestPolicy
 	response map[string]*edge.ResponseHeadersPolicy
+}
+
+func newDistributionCompiler(c *compiler) *distributionCompiler {
+	return &distributionCompiler{compiler: c, served: c.served(), cache: map[string]*edge.CachePolicy{}, request: map[string]*edge.OriginRequestPolicy{}, response: map[string]*edge.ResponseHeadersPolicy{}}
 }
 
 func deref[T any](p *T) (zero T) {
@@ -171,7 +176,7 @@ func (d *distributionCompiler) plan(rec *store.Record, v *resource.Distribution)
 func seconds(n int64) time.Duration { return time.Duration(n) * time.Second }
 
 // bucketDomain takes bucket and region out of an S3 origin's domain.
-var bucketDomain = regexp.MustCompile(`^(.+)\.s3(?:[.-](?:dualstack\.)?([a-z0-9-]+))?\.amazonaws\.com(?:\.cn)?$`)
+var bucketDomain = regexp.MustCompile(`^(.+)\.s3(?:[.-](?:dualstack\.)?([a-z]{2}(?:-[a-z]+)+-\d))?\.amazonaws\.com(?:\.cn)?$`)
 
 func (d *distributionCompiler) origin(rec *store.Record, o *cloudfront.Origin, i int, distribution string) edge.Origin {
 	path := fmt.Sprintf("DistributionConfig.Origins[%d]", i)
@@ -209,23 +214,8 @@ func (d *distributionCompiler) origin(rec *store.Record, o *cloudfront.Origin, i
 		d.vpcOrigin(&out, o.VpcOriginConfig)
 	}
 	out.Access = d.access(o, distribution)
-	if out.Access.Kind != edge.NoAccess && !d.servedHere(out.Domain) {
-		setting := ".OriginAccessControlId"
-		if out.Access.Kind == edge.AccessIdentity {
-			setting = ".S3OriginConfig.OriginAccessIdentity"
-		}
-		d.unsupported(rec, path+setting, "the origin is not served here, and requests to it over the network are not signed")
-	}
+	d.signingFinding(rec, &out, path)
 	return out
-}
-
-// servedHere tells whether an origin with access control is a bucket or a function URL of this store.
-func (d *distributionCompiler) servedHere(domain string) bool {
-	if m := bucketDomain.FindStringSubmatch(domain); m != nil {
-		_, ok := resource.Buckets.Get(d.view, resource.Global, m[1])
-		return ok
-	}
-	return strings.Contains(domain, ".lambda-url.")
 }
 
 func customOrigin(out *edge.Origin, c *cloudfront.CustomOriginConfig) {

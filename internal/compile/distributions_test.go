@@ -38,7 +38,7 @@ func plansOf(t *testing.T, text string, before ...func(tx *store.Tx)) (map[strin
 		t.Fatalf("refused: %s", codes(out.Findings))
 	}
 	c := &compiler{view: env.Store.View(), env: &Env{Region: "us-east-1", Account: "000000000000", Now: time.Now}, front: front.NewBuilder(1)}
-	d := &distributionCompiler{compiler: c, cache: map[string]*edge.CachePolicy{}, request: map[string]*edge.OriginRequestPolicy{}, response: map[string]*edge.ResponseHeadersPolicy{}}
+	d := newDistributionCompiler(c)
 	d.policies()
 	plans := map[string]*edge.Plan{}
 	for rec, v := range resource.Distributions.All(c.view, resource.Global) {
@@ -138,7 +138,7 @@ func TestPlan(t *testing.T) {
 	}
 	for _, f := range found {
 		if f.Severity != diag.Info {
-			t.Errorf("finding %s %s %s", f.Code, f.Path, f.Message)
+			t.Errorf("finding %s %s %s %q", f.Code, f.Path, f.Message, f.Because)
 		}
 	}
 }

@@ -18,17 +18,22 @@ type edgeEffects struct {
 	env *Env
 	// canonical gives the S3 canonical user id of an origin access identity.
 	canonical map[string]string
+	served    served
 }
 
 // Fetch asks an origin: in memory when it is served here, over the network otherwise.
 func (fx *edgeEffects) Fetch(ctx context.Context, f *edge.FetchRequest) (*message.Response, error) {
-	switch {
-	case f.Access.Kind == edge.AccessControl && f.Access.Signing != edge.SignNever:
-		if f.Access.Signing == edge.SignNoOverride && f.Request.Header.Has("Authorization") {
-			break
+	outside := false
+	switch sign := signs(f); {
+	case sign && fx.env.OriginCredentials != nil && !fx.served.origin(f.Origin.Domain):
+		var err error
+		if outside, err = fx.sign(f); err != nil {
+			return nil, err
 		}
+		ctx = bucket.WithoutCaller(ctx)
+	case sign && f.Access.Kind == edge.AccessControl:
 		ctx = bucket.WithServicePrincipal(ctx, bucket.ServiceCaller{Service: "cloudfront.amazonaws.com", SourceARN: f.DistributionARN, SourceAccount: fx.env.Account})
-	case f.Access.Kind == edge.AccessIdentity:
+	case sign:
 		ctx = bucket.WithOriginAccessIdentity(ctx, f.Access.ID, fx.canonical[f.Access.ID])
 	default:
 		ctx = bucket.WithoutCaller(ctx)
@@ -37,7 +42,7 @@ func (fx *edgeEffects) Fetch(ctx context.Context, f *edge.FetchRequest) (*messag
 	t := origin.Target{
 		Scheme: f.Scheme, Host: o.Domain, Port: f.Port, SNI: f.SNI, VerifyNames: f.VerifyNames,
 		ConnectTimeout: o.ConnectTimeout, ReadTimeout: o.ReadTimeout, KeepAlive: o.KeepaliveTimeout, Attempts: f.Attempts,
-		CompletionTimeout: o.CompletionTimeout, Room: f.Room,
+		CompletionTimeout: o.CompletionTimeout, Room: f.Room, Network: outside,
 	}
 	if t.HTTP2 = f.GRPC; f.GRPC && f.Scheme != "https" {
 		return nil, &edge.FetchError{Kind: edge.FetchProtocol, Err: errGRPCInClear}

@@ -16,6 +16,7 @@ import (
 	"github.com/foregate/foregate/internal/iam"
 	"github.com/foregate/foregate/internal/message"
 	"github.com/foregate/foregate/internal/origin"
+	"github.com/foregate/foregate/internal/sigv4"
 )
 
 // Env is what plans stand on: the parts of the data plane that outlive every plan.
@@ -31,6 +32,8 @@ type Env struct {
 	EdgeFunctions *cloudfront.Cache
 	FunctionLog   func(*edge.FunctionLog)
 	Origins       *origin.Client
+	// OriginCredentials sign for origins with access control that are not served here; nil when the operator has named none.
+	OriginCredentials func() (sigv4.Credentials, error)
 	// Sessions are the temporary credentials of roles: of functions, and of STS.
 	Sessions *iam.Sessions
 	// Objects returns where the objects of a bucket are; the same at every call.

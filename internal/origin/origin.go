@@ -53,6 +53,8 @@ type Target struct {
 	// HTTP2 has the origin spoken to in HTTP/2 and in nothing else: agreed on by ALPN over TLS, known beforehand in clear.
 	// Requests share connections then, and answers may have a Trailer.
 	HTTP2 bool
+	// Network keeps the request out of what is served here, which may answer for more names than it has.
+	Network bool
 	// Certificate is presented when the origin asks for one. It may be nil.
 	Certificate *tls.Certificate
 	// ConnectTimeout bounds one attempt at DNS, TCP and TLS together; ReadTimeout the wait for the answer's first byte and
@@ -216,7 +218,7 @@ func (c *Client) Fetch(ctx context.Context, t Target, r *message.Request) (*mess
 	}
 	var h message.Handler
 	var p *pool
-	if c.o.Local != nil && !redirected {
+	if c.o.Local != nil && !redirected && !t.Network {
 		h, _ = c.o.Local(t.Host)
 	}
 	if h == nil {

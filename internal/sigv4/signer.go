@@ -21,6 +21,8 @@ type Signer struct {
 	Now func() time.Time
 	// SkipHeaders are further headers, in lower case, that the signature leaves out.
 	SkipHeaders []string
+	// Minimal leaves out all headers but the host, content-type and those that begin with x-amz-: what lies between may change others.
+	Minimal bool
 }
 
 // unsigned lists the headers that no signature covers: proxies change them, and AWS's SDKs leave them out for that.
@@ -106,6 +108,9 @@ func (s *Signer) signedHeaders(h message.Header) string {
 	names := []string{"host"}
 	for _, f := range h {
 		n := strings.ToLower(f.Name)
+		if s.Minimal && n != "content-type" && !strings.HasPrefix(n, "x-amz-") {
+			continue
+		}
 		if !slices.Contains(unsigned, n) && !slices.Contains(s.SkipHeaders, n) {
 			names = append(names, n)
 		}
