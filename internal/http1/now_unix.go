@@ -1,7 +1,15 @@
-//go:build unix && !linux
+//go:build unix && (race || !linux)
 
 package http1
 
 import "syscall"
 
-func readNow(fd uintptr, p []byte) (int, error) { return syscall.Read(int(fd), p) }
+func readNow(fd uintptr, p []byte) (int, error) {
+	n, err := syscall.Read(int(fd), p)
+	return max(n, 0), err
+}
+
+func writeNow(fd uintptr, p []byte) (int, error) {
+	n, err := syscall.Write(int(fd), p)
+	return max(n, 0), err
+}
