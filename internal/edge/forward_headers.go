@@ -134,7 +134,7 @@ func (x *exchange) originHeaders(h message.Header, origin *Origin) message.Heade
 		rule := headerRuleOf(name)
 		if rule == ruleOwn {
 			if strings.EqualFold(name, "User-Agent") && f.Headers.Has("user-agent") ||
-				strings.EqualFold(name, "Accept-Encoding") && !f.Gzip && !f.Brotli && f.Headers.Has("accept-encoding") {
+				strings.EqualFold(name, "Accept-Encoding") && !f.Gzip && !f.Brotli && f.Headers.Has("accept-encoding") && x.viewer.Proto != message.HTTP10 {
 				h = append(h, in[i])
 			}
 			continue

@@ -398,3 +398,15 @@ func FuzzQuery(f *testing.F) {
 		}
 	})
 }
+
+// DG-servingcompressedfiles, "Request uses HTTP 1.0": Accept-Encoding is removed.
+func TestAcceptEncodingOfOldViewers(t *testing.T) {
+	f, ttl := managed(t, "Managed-CachingDisabled", "Managed-AllViewer")
+	for proto, want := range map[message.Proto]bool{message.HTTP10: false, message.HTTP11: true} {
+		r := get("/", "Accept-Encoding", "gzip")
+		r.Proto = proto
+		if got := sentTo(t, f, ttl, r).Request.Header.Has("Accept-Encoding"); got != want {
+			t.Errorf("%v: forwarded %v", proto, got)
+		}
+	}
+}

@@ -11,6 +11,7 @@ import (
 const (
 	maxURL  = 8192
 	maxHead = 32768
+	maxBody = 64 << 30 // DG-cloudfront-limits
 )
 
 // accept checks what concerns the request as such, before any behavior is looked at.
@@ -42,6 +43,9 @@ func (x *exchange) accept() (phase, Reason) {
 	if head > maxHead {
 		return x.refuse(494, ReasonHeadTooBig, CauseHeadTooBig, "")
 	}
+	if r.ContentLength > maxBody {
+		return x.refuse(413, ReasonBodyTooBig, CauseBodyTooBig, "")
+	}
 	if x.method == 0 || len(r.Path) == 0 || r.Path[0] != '/' { // OPTIONS * has nothing to match a behavior with
 		return x.refuse(403, ReasonBadMethod, CauseMethod, "")
 	}
@@ -72,8 +76,8 @@ func passedDistributions(r *message.Request) int {
 // refuse answers with CloudFront's own page.
 func (x *exchange) refuse(status int, r Reason, c Cause, source string) (phase, Reason) {
 	x.fail(status, r)
-	// Both of these close the connection (facts: cloudfront-dataplane 4).
-	x.res.close = status == 414 || status == 494
+	// These close the connection (facts: cloudfront-dataplane 4).
+	x.res.close = status == 413 || status == 414 || status == 494
 	x.verdict, x.cause = "deny", c
 	x.hop.Fact(trace.Refused, "Error", string(c), source)
 	return deliver, r

@@ -10,6 +10,7 @@ const (
 	ReasonDisabled
 	ReasonAccepted
 	ReasonURITooLong
+	ReasonBodyTooBig
 	ReasonHeadTooBig
 	ReasonMalformed
 	ReasonBadMethod
@@ -106,6 +107,7 @@ var reasonTexts = [reasonCount]string{
 	ReasonUnknownHost:            "no distribution has this Host among its names",
 	ReasonDisabled:               "the distribution is disabled",
 	ReasonAccepted:               "the Host header names this distribution",
+	ReasonBodyTooBig:             "the body is longer than 64 GB",
 	ReasonURITooLong:             "the URL is longer than 8,192 bytes",
 	ReasonMalformed:              "the request is malformed",
 	ReasonHeadTooBig:             "request line and headers are longer than 32,768 bytes",
@@ -199,6 +201,7 @@ const (
 	CauseUnknownHost Cause = "unknown-host"
 	CauseDisabled    Cause = "distribution-disabled"
 	CauseURITooLong  Cause = "uri-too-long"
+	CauseBodyTooBig  Cause = "body-too-big"
 	CauseHeadTooBig  Cause = "head-too-big"
 	CauseMethod      Cause = "method-not-allowed"
 	CauseGETBody     Cause = "get-with-body"

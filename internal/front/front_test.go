@@ -259,6 +259,11 @@ func TestCertificates(t *testing.T) {
 			t.Errorf("%s: protocol %q, %v; want %q", name, state.NegotiatedProtocol, err, want)
 		}
 	}
+	for _, name := range []string{"old.example.net", "localhost"} { // curl --http1.0 offers this and nothing else
+		if state, err := shake(&tls.Config{ServerName: name, RootCAs: s.ca.Pool(), NextProtos: []string{"http/1.0"}}); err != nil || state.NegotiatedProtocol != "http/1.0" {
+			t.Errorf("%s: HTTP/1.0 alone: %q, %v", name, state.NegotiatedProtocol, err)
+		}
+	}
 	if state, err := shake(&tls.Config{ServerName: "old.example.net", RootCAs: s.ca.Pool()}); err != nil || state.Version != tls.VersionTLS12 {
 		t.Errorf("maximum 1.2: %x, %v", state.Version, err)
 	}

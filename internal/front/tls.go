@@ -15,8 +15,26 @@ func (f *Front) tlsConfig() *tls.Config {
 		if hello, ok := chi.Context().Value(helloKey{}).(**clienthello.Hello); ok {
 			*hello = clienthello.Of(chi, false)
 		}
-		return f.configFor(chi), nil
+		return f.old(chi, f.configFor(chi)), nil
 	}
+	return cfg
+}
+
+// old serves a client who offers nothing but http/1.0, which crypto/tls would end with an alert: it speaks HTTP/1 all the same.
+func (f *Front) old(chi *tls.ClientHelloInfo, cfg *tls.Config) *tls.Config {
+	if len(chi.SupportedProtos) == 0 || cfg == f.refuse {
+		return cfg
+	}
+	for _, p := range chi.SupportedProtos {
+		if p != "http/1.0" && p != "http/0.9" {
+			return cfg
+		}
+	}
+	if cfg == nil {
+		cfg = f.tls
+	}
+	cfg = cfg.Clone()
+	cfg.GetConfigForClient, cfg.NextProtos = nil, chi.SupportedProtos
 	return cfg
 }
 
