@@ -29,8 +29,9 @@ const SAMTransform = "AWS::Serverless-2016-10-31"
 
 // Detect says which format a text is in, from its top-level keys; Unknown when it cannot be read or looks like none.
 func Detect(data []byte) Format {
-	// A plan or a manifest may be larger than a template.
-	root, err := Read("", data, Limits{Bytes: 64 << 20, Depth: 512, Values: 5_000_000})
+	// A plan or a manifest may be larger than a template. It has a value for each two bytes at most: what has more are aliases.
+	values := min(5_000_000, Limits{}.withDefaults().Values+len(data)/2)
+	root, err := Read("", data, Limits{Bytes: 64 << 20, Depth: 512, Values: values})
 	if err != nil {
 		return Unknown
 	}
