@@ -57,7 +57,7 @@ func (o *mixedOrigin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(versioned(i, v)))
 	case "failover":
 		if r.Header.Get("X-Amz-Cf-Id") != "" && strings.HasPrefix(r.Host, "failing.") {
-			http.Error(w, "failing", 503)
+			http.Error(w, "failing", http.StatusServiceUnavailable)
 			return
 		}
 		h.Set("Cache-Control", "no-store")
