@@ -57,7 +57,7 @@ func (r *realm) promise(f func() (goja.Value, *goja.Object)) goja.Value {
 
 var kvsNames = []string{"get", "exists", "meta"}
 
-// kvs is a handle of the associated key value store. The texts of its errors are ours.
+// kvs is a handle of the associated key value store. The texts of its errors are ours, but for KeyNotFound.
 func (r *realm) kvs(c goja.FunctionCall) goja.Value {
 	s := r.fn.store
 	if s == nil {
@@ -87,7 +87,7 @@ func (r *realm) kvsGet(s *Store, c goja.FunctionCall) (goja.Value, *goja.Object)
 	key := c.Argument(0).String()
 	v, ok := s.Items[key]
 	if !ok {
-		return nil, r.newError("Error", `key "`+key+`" is not found in the key value store`)
+		return nil, r.newError("Error", "KeyNotFound") // live
 	}
 	format := "string"
 	if o, ok := c.Argument(1).(*goja.Object); ok && !nullish(o.Get("format")) {

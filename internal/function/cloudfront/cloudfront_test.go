@@ -159,7 +159,7 @@ func TestModules(t *testing.T) {
 		{Runtime2, `const u = new Uint8Array([1, 2, 3]); return text([u.map(x => x * 2), Uint8Array.from([1]).length, new DataView(u.buffer).getUint16(0)])`, "2,4,6,1,258"},
 		{Runtime2, "import cf from 'cloudfront';\nimport crypto from \"crypto\"\nasync function handler(e) { const k = cf.kvs('store'); const a = [await k.get('k'), (await k.get('j', {format: 'json'})).a, await k.exists('x'), (await k.meta()).keyCount]; return text(a.concat(crypto.createHash('md5') != null)) }",
 			"v,1,false,2,true"},
-		{Runtime2, `const cf = require('cloudfront'); try { await cf.kvs().get('none') } catch (e) { return text(e.message) }`, `key "none" is not found in the key value store`},
+		{Runtime2, `const cf = require('cloudfront'); try { await cf.kvs().get('none') } catch (e) { return text(e.message) }`, "KeyNotFound"},
 		{Runtime2, `const cf = require('cloudfront'); return text(cf.kvs('other'))`, failedText + `Error: the key value store "other" is not associated with the function`},
 		{Runtime2, `const cf = require('cloudfront'); return text(cf.distributionTenant.id)`, failedText + "TypeError: distributionTenant module is not available"},
 		{Runtime2, `const cf = require('cloudfront'); const t = cf.cwt.generateToken({payload: {1: 'iss', 4: 99, x: [true, -1, 1.5]}}, {coseTag: 'MAC0', cwtTag: true, key: 'secret'});

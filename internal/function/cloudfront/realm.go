@@ -32,7 +32,7 @@ type realm struct {
 
 // open makes the engine and prepares it for the function.
 func (r *realm) open(f *Function, ev *Event, now time.Time) {
-	r.rt, r.fn, r.event, r.start, r.compute = goja.New(), f, ev, now, startCompute
+	r.rt, r.fn, r.event, r.start = goja.New(), f, ev, now
 	r.rt.SetMaxCallStackSize(maxDepth)
 	r.rt.SetTimeSource(func() time.Time { return r.start })
 	for _, setup := range f.setups {

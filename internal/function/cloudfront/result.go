@@ -479,8 +479,8 @@ func itemsJSON(items []item) string {
 
 func valueJSON(v value) string {
 	s := `"value":` + jsonText(v.text)
-	if v.attributes != "" {
-		s += `,"attributes":` + jsonText(v.attributes)
+	if v.attributes != "" { // first, as in the outputs that AWS's samples show
+		s = `"attributes":` + jsonText(v.attributes) + "," + s
 	}
 	return s
 }

@@ -84,7 +84,7 @@ func (f *Function) Run(ev *Event, now time.Time) *Outcome {
 		}
 	}()
 	out.Logs, out.Origin = r.logs, r.origin
-	out.Compute = min(max((r.compute*100+maxCompute-1)/maxCompute, 1), 100)
+	out.Compute = min(baseUtilization+(r.compute+nodesPerPercent-1)/nodesPerPercent, 100)
 	return out
 }
 

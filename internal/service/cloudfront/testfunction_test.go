@@ -40,7 +40,7 @@ func TestTestFunction(t *testing.T) {
 	}
 	r := test(`function handler(event) { console.log('hi ' + event.viewer.ip); event.request.headers['x-a'] = {value: '1'}; delete event.request.querystring.none; return event.request }`, viewerRequestEvent)
 	want := `{"request":{"headers":{"host":{"value":"www.example.com"},"x-a":{"value":"1"}},"method":"GET","querystring":{"q":{"value":"1","multiValue":[{"value":"1"},{"value":"2"}]}},"uri":"/a","cookies":{}}}`
-	if *r.FunctionOutput != want || *r.FunctionErrorMessage != "" || len(r.FunctionExecutionLogs) != 1 || r.FunctionExecutionLogs[0] != "hi 198.51.100.11" || *r.ComputeUtilization != "11" {
+	if *r.FunctionOutput != want || *r.FunctionErrorMessage != "" || len(r.FunctionExecutionLogs) != 1 || r.FunctionExecutionLogs[0] != "hi 198.51.100.11" || *r.ComputeUtilization != "15" {
 		t.Errorf("%s\n%s %v %s", *r.FunctionOutput, *r.FunctionErrorMessage, r.FunctionExecutionLogs, *r.ComputeUtilization)
 	}
 	// The sample of AWS's manual, "Test functions".

@@ -43,7 +43,10 @@ func find(r store.Reader, arn *string) (*resource.KeyValueStore, *store.Record, 
 	return nil, nil, awsapi.Errorf(api.ErrCodeResourceNotFoundException, "The key value store does not exist.") // text: our words
 }
 
-func etag(v *resource.KeyValueStore) *string { return new(service.ETag("keys/"+v.ID, v.Revision)) }
+// etag is not the one that package cloudfront's API has for the store; AWS's begin with KV (DG-kvs-with-functions-kvp).
+func etag(v *resource.KeyValueStore) *string {
+	return new("KV" + service.ETag("keys/"+v.ID, v.Revision)[1:])
+}
 
 func size(items map[string]string) int64 {
 	n := 0
