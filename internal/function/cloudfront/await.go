@@ -12,6 +12,7 @@ import (
 type scope struct {
 	outer     *scope
 	function  bool
+	arrow     bool
 	body      *ast.BlockStatement // of a function
 	arguments bool                // among the arguments of a call
 }
@@ -27,6 +28,16 @@ func (s *source) awaits(n *ast.AwaitExpression) {
 	}
 }
 
+// global tells whether this and arguments, where the walk is, are those of the code's top level.
+func (s *source) global() bool {
+	for f := s.scope; f != nil; f = f.outer {
+		if f.function && !f.arrow {
+			return false
+		}
+	}
+	return true
+}
+
 // walkScope visits what is below n, in a scope of its own where n has one.
 func (s *source) walkScope(n ast.Node, below reflect.Value) {
 	outer := s.scope
@@ -36,7 +47,7 @@ func (s *source) walkScope(n ast.Node, below reflect.Value) {
 		s.scope = &scope{outer: outer, function: true, body: n.Body}
 	case *ast.ArrowFunctionLiteral:
 		body, _ := n.Body.(*ast.BlockStatement)
-		s.scope = &scope{outer: outer, function: true, body: body}
+		s.scope = &scope{outer: outer, function: true, arrow: true, body: body}
 	case *ast.BlockStatement:
 		if outer == nil || outer.body != n {
 			s.scope = &scope{outer: outer}

@@ -129,6 +129,7 @@ func (r *realm) fill(b []byte, v, encoding goja.Value) {
 	} else if w, ok := r.viewOf(v); ok {
 		pattern = bytes.Clone(w)
 	}
+	r.spend(len(b) / 256)
 	if len(pattern) == 0 {
 		clear(b)
 		return
@@ -338,6 +339,7 @@ func (m *methods) parts() {
 	m.add("write", (*realm).bufferWrite)
 	for bits, name := range map[int]string{2: "swap16", 4: "swap32", 8: "swap64"} {
 		m.add(name, func(r *realm, b []byte, c goja.FunctionCall) goja.Value {
+			r.spend(len(b) / 64)
 			if len(b)%bits != 0 {
 				panic(r.newError("RangeError", "Buffer size must be a multiple of "+itoa(bits*8)+"-bits"))
 			}

@@ -209,11 +209,21 @@ func (s *source) collect(n ast.Node) {
 			return
 		}
 		s.mention(n.Name.String())
+		if n.Name == "arguments" && s.global() { // the meter is among those of the function around the code
+			s.refuse(n, `"arguments" object in global scope`)
+		}
 		if s.absentGlobal(n.Name.String()) {
 			n.Name += absentMark
 		}
+	case *ast.ThisExpression:
+		if s.global() {
+			s.mention("globalThis")
+		}
 	case *ast.PropertyShort:
 		s.mention(n.Name.Name.String())
+		if n.Name.Name == "arguments" && s.global() {
+			s.refuse(n, `"arguments" object in global scope`)
+		}
 		if s.absentGlobal(n.Name.Name.String()) {
 			n.Name.Name += absentMark
 		}

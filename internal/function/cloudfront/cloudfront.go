@@ -63,7 +63,7 @@ type Function struct {
 	setups []func(*realm)
 	// Tables of native functions, made once.
 	guards map[string][]guard
-	// absent are the names of methods that the runtime lacks; mentioned are the names in the source.
+	// absent are the names of methods that the runtime lacks, or has beyond the engine; mentioned are the names in the source.
 	absent, mentioned map[string]bool
 	statics, methods  *methods
 }
@@ -91,6 +91,12 @@ func Compile(s Spec) (*Function, error) {
 			for _, n := range names {
 				f.absent[n] = true
 			}
+		}
+	}
+	if s.Runtime == Runtime1 { // these are added in the same way
+		f.absent[bytesFrom] = true
+		for n := range byteMethods {
+			f.absent[n] = true
 		}
 	}
 	f.setups = src.setups()

@@ -1,8 +1,11 @@
 package cloudfront
 
 import (
+	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
+	"unicode/utf16"
 
 	"github.com/dop251/goja"
 )
@@ -27,6 +30,12 @@ type call struct {
 var lengthy = []string{"forEach", "map", "filter", "some", "every", "reduce", "reduceRight", "indexOf", "lastIndexOf", "includes", "find",
 	"findIndex", "fill", "reverse", "sort", "slice", "splice", "unshift", "shift", "copyWithin", "pop", "push"}
 
+// escapers may make a text three times as long.
+var escapers = []string{"encodeURI", "encodeURIComponent", "decodeURI", "decodeURIComponent"}
+
+// typedPrototype is where the methods of all typed arrays are.
+const typedPrototype = "TypedArray.prototype"
+
 // guardTable has the guarded builtins by name.
 func guardTable() map[string][]guard {
 	t := map[string][]guard{
@@ -41,13 +50,26 @@ func guardTable() map[string][]guard {
 		"search":     {{"String.prototype", guardPattern}},
 		"test":       {{"RegExp.prototype", guardPattern}},
 		"exec":       {{"RegExp.prototype", guardPattern}},
-		"join":       {{"Array.prototype", guardJoin}},
+		"join":       {{"Array.prototype", guardJoin}, {typedPrototype, guardTypedJoin}},
 		"apply":      {{"Function.prototype", guardApply}},
 		"stringify":  {{"JSON", guardStringify}},
 		"parse":      {{"JSON", guardParse}},
 	}
+	for _, name := range escapers {
+		t[name] = []guard{{"globalThis", guardEscape}}
+	}
+	for _, name := range []string{"toUpperCase", "toLowerCase", "toLocaleUpperCase", "toLocaleLowerCase", "trim", "trimStart", "trimEnd", "normalize"} {
+		t[name] = []guard{{"String.prototype", guardText}}
+	}
+	for _, name := range []string{"keys", "values", "entries", "assign", "getOwnPropertyNames"} {
+		t[name] = []guard{{"Object", guardMembers}}
+	}
 	for _, name := range lengthy {
-		t[name] = append(t[name], guard{"Array.prototype", guardLength})
+		check := guardLength
+		if name == "slice" {
+			check = guardSlice
+		}
+		t[name] = append(t[name], guard{"Array.prototype", check}, guard{typedPrototype, check})
 	}
 	return t
 }
@@ -98,6 +120,15 @@ func (r *realm) guardAll() {
 // object finds a builtin object by its path.
 func (r *realm) object(path string) *goja.Object {
 	o := r.rt.GlobalObject()
+	switch path { // what has no name
+	case typedPrototype:
+		return r.object("Uint8Array.prototype").Prototype()
+	case "TypedArray":
+		if c, ok := r.object(typedPrototype).Get("constructor").(*goja.Object); ok {
+			return c
+		}
+		return r.rt.NewObject()
+	}
 	for part := range strings.SplitSeq(path, ".") {
 		next, ok := o.Get(part).(*goja.Object)
 		if !ok {
@@ -109,7 +140,17 @@ func (r *realm) object(path string) *goja.Object {
 }
 
 func (r *realm) define(o *goja.Object, name string, f any) {
-	_ = o.DefineDataProperty(name, r.rt.ToValue(f), goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE)
+	r.put(o, name, r.rt.ToValue(f))
+}
+
+// named gives a native function the name that scripts see; goja takes that of the Go function.
+func named(v goja.Value, name string) goja.Value {
+	if f, ok := v.(*goja.Object); ok && f.ClassName() == "Function" {
+		if now, ok := f.Get("name").(goja.String); ok && strings.Contains(now.String(), "/function/cloudfront.") {
+			_ = f.DefineDataProperty("name", goja.StringFromUTF16(utf16.Encode([]rune(name))), goja.FLAG_FALSE, goja.FLAG_TRUE, goja.FLAG_FALSE)
+		}
+	}
+	return v
 }
 
 // text is a value as the string that a builtin makes of it.
@@ -179,10 +220,10 @@ func guardReplace(r *realm, c *call) {
 	s := text(c.This)
 	c.This = s
 	guardPattern(r, c)
-	if s.Length() <= 512 && r.memory < 64<<10 {
+	with := c.Arguments[1]
+	if w, ok := with.(goja.String); s.Length() <= 64 && r.memory < bigMemory && (!ok || w.Length() <= 64) {
 		return
 	}
-	with := c.Arguments[1]
 	args := append([]goja.Value(nil), c.Arguments...)
 	c.Arguments = args
 	if f, ok := goja.AssertFunction(with); ok {
@@ -279,6 +320,48 @@ func guardJoin(r *realm, c *call) {
 	c.result = parts.String()
 }
 
+// guardTypedJoin bounds what a join of numbers may come to: each has at most 25 characters.
+func guardTypedJoin(r *realm, c *call) {
+	n := lengthOf(c.This)
+	separator := 1
+	if len(c.Arguments) > 0 && !goja.IsUndefined(c.Arguments[0]) {
+		s := text(c.Arguments[0])
+		c.Arguments = []goja.Value{s}
+		separator = s.Length()
+	}
+	r.spend(n / 16)
+	r.growBy(n, separator+2)
+}
+
+// guardText counts another text of the same length.
+func guardText(r *realm, c *call) {
+	if s, ok := c.This.(goja.String); ok && s.Length() > 64 {
+		r.growBy(s.Length(), 2)
+	}
+}
+
+// guardMembers counts the lists that are made of what has a length.
+func guardMembers(r *realm, c *call) {
+	for _, v := range c.Arguments {
+		n := lengthOf(v)
+		if n > maxLength {
+			panic(tooMuchCompute)
+		}
+		r.growBy(n, 16)
+	}
+}
+
+// guardEscape counts what an escaped text may come to.
+func guardEscape(r *realm, c *call) {
+	if len(c.Arguments) > 0 {
+		s := text(c.Arguments[0])
+		c.Arguments = []goja.Value{s}
+		if n := s.Length(); n > 64 {
+			r.growBy(n, 3)
+		}
+	}
+}
+
 func (r *realm) joining(o *goja.Object) bool {
 	for _, j := range r.joins {
 		if j == o {
@@ -296,6 +379,12 @@ func guardApply(r *realm, c *call) {
 
 func guardLength(r *realm, c *call) {
 	guardLengthOf(r, c.This)
+}
+
+// guardSlice counts the copy as well.
+func guardSlice(r *realm, c *call) {
+	guardLengthOf(r, c.This)
+	r.growBy(lengthOf(c.This), 16)
 }
 
 func guardLengthOf(r *realm, v goja.Value) {
@@ -348,5 +437,22 @@ func guardParse(r *realm, c *call) {
 		if n := s.Length(); n > 1024 {
 			r.growBy(n, 16)
 		}
+		if bad := jsonError(s.String()); bad != "" {
+			panic(r.newError("SyntaxError", bad))
+		}
 	}
+}
+
+// jsonError says what of a text is not JSON, and where, as njs does.
+func jsonError(s string) string {
+	var any json.RawMessage
+	err := json.Unmarshal([]byte(s), &any)
+	var bad *json.SyntaxError
+	switch {
+	case !errors.As(err, &bad):
+		return ""
+	case int(bad.Offset) >= len(s) && strings.Contains(bad.Error(), "unexpected end"):
+		return "Unexpected end of input at position " + itoa(len(s))
+	}
+	return "Unexpected token at position " + itoa(max(int(bad.Offset)-1, 0))
 }

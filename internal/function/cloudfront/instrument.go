@@ -97,6 +97,13 @@ func (s *source) rewriteNode(v reflect.Value) int {
 			body.Expression = &ast.SequenceExpression{Sequence: []ast.Expression{s.tick(n), body.Expression}}
 		}
 		return 1
+	case *ast.CatchStatement:
+		if id, ok := node.Parameter.(*ast.Identifier); ok {
+			caught := s.snippet(s.host + "." + trapCaught + "=0").(*ast.AssignExpression)
+			caught.Right = &ast.Identifier{Name: id.Name, Idx: id.Idx}
+			node.Body.List = append([]ast.Statement{&ast.ExpressionStatement{Expression: caught}}, node.Body.List...)
+		}
+		return n
 	case *ast.WhileStatement:
 		node.Body = s.loop(node.Body, n)
 	case *ast.DoWhileStatement:

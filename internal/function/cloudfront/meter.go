@@ -19,7 +19,7 @@ const (
 	// stepsAtOnce is how many nodes the program counts by itself before it reports.
 	stepsAtOnce = 500
 	// bigMemory is when all guards are set (guards.go): up to there no value is so big that a linear builtin takes long.
-	bigMemory = 64 << 10
+	bigMemory = 16 << 10
 	maxLength = 100_000 // of arrays and whatever has a length
 	maxDepth  = 500     // of calls
 	// maxLog is where the log of a call is cut (facts: edge-functions C, Limits).
@@ -32,6 +32,7 @@ const (
 	trapString   = "c" // a value that may be a long string
 	trapKey      = "k" // the computed name of a property that is read
 	trapIndex    = "i" // the computed name of a property that is set
+	trapCaught   = "e" // what a catch has caught
 	getSteps     = "s"
 	modulePrefix = "m:"
 )
@@ -98,6 +99,8 @@ func (h host) Set(key string, v goja.Value) bool {
 				h.grow(n)
 			}
 		}
+	case trapCaught:
+		h.caught(v)
 	case trapKey:
 		h.key(v)
 	case trapIndex:

@@ -3,6 +3,7 @@ package cloudfront
 import (
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/dop251/goja"
@@ -49,17 +50,27 @@ const absentMark = "$absent"
 var absentGlobals = []string{"BigInt", "BigInt64Array", "BigUint64Array", "FinalizationRegistry", "GoError", "Map", "Proxy", "Reflect", "Set",
 	"SharedArrayBuffer", "WeakMap", "WeakRef", "WeakSet", "escape", "eval", "unescape"}
 
+var absentGlobalsIn1 = []string{"AggregateError", "DataView"}
+
 func (s *source) absentGlobal(name string) bool {
-	return slices.Contains(absentGlobals, name) || s.runtime == Runtime1 && (name == "DataView" || name == "AggregateError")
+	return slices.Contains(absentGlobals, name) || s.runtime == Runtime1 && slices.Contains(absentGlobalsIn1, name)
 }
 
-// absentMembers are methods that goja has and that the runtimes lack, by owner.
+// absentMembers are methods that goja has and that the runtimes lack, by owner: neither the manual lists them, nor njs has them.
 var absentMembers = map[string][]string{
-	"Object":                {"fromEntries", "getOwnPropertySymbols", "groupBy", "hasOwn"},
-	"Array":                 {"from", "fromAsync"},
-	"Array.prototype":       {"at", "findLast", "findLastIndex", "flat", "flatMap", "toLocaleString", "toReversed", "toSorted", "toSpliced", "with"},
-	"String":                {"raw"},
-	"String.prototype":      {"at", "isWellFormed", "matchAll", "toWellFormed"},
+	"Object":          {"fromEntries", "getOwnPropertySymbols", "groupBy", "hasOwn"},
+	"Array":           {"from", "fromAsync"},
+	"Array.prototype": {"at", "findLast", "findLastIndex", "flat", "flatMap", "toLocaleString", "toReversed", "toSorted", "toSpliced", "with"},
+	"String":          {"raw"},
+	"String.prototype": {"at", "isWellFormed", "localeCompare", "matchAll", "normalize", "toLocaleLowerCase", "toLocaleUpperCase", "toWellFormed",
+		"trimLeft", "trimRight"},
+	"Number.prototype":      {"toLocaleString"},
+	"Object.prototype":      {"toLocaleString"},
+	"RegExp.prototype":      {"compile", "dotAll", "unicode", "hasIndices"},
+	"JSON":                  {"isRawJSON", "rawJSON"},
+	"Error":                 {"isError"},
+	"DataView.prototype":    {"getBigInt64", "getBigUint64", "setBigInt64", "setBigUint64", "getFloat16", "setFloat16"},
+	typedPrototype:          {"at", "findLast", "findLastIndex", "toLocaleString", "toReversed", "toSorted", "with"},
 	"Promise":               {"try", "withResolvers"},
 	"Math":                  {"f16round", "sumPrecise"},
 	"ArrayBuffer.prototype": {"resize", "transfer", "transferToFixedLength"},
@@ -71,6 +82,11 @@ var absentIn1 = map[string][]string{
 	"String.prototype": {"replaceAll"},
 	"Object":           {"getOwnPropertyDescriptors"},
 	"Symbol":           {"for", "keyFor"},
+	"Array.prototype":  {"entries", "keys", "values"},
+	"RegExp.prototype": {"flags", "sticky"},
+	"TypedArray":       {"from", "of"},
+	typedPrototype: {"every", "filter", "find", "findIndex", "forEach", "includes", "indexOf", "lastIndexOf", "map", "reduce", "reduceRight",
+		"reverse", "some"},
 }
 
 // setups makes the list of what prepares a realm for this code.
@@ -83,6 +99,11 @@ func (s *source) setups() []func(*realm) {
 		add((*realm).guardAll)
 		for _, n := range absentGlobals {
 			add(func(r *realm) { _ = r.rt.GlobalObject().Delete(n) })
+		}
+		if s.runtime == Runtime1 {
+			for _, n := range absentGlobalsIn1 {
+				add(func(r *realm) { _ = r.rt.GlobalObject().Delete(n) })
+			}
 		}
 	}
 	for _, table := range absences(s.runtime) {
@@ -112,12 +133,14 @@ func (s *source) setups() []func(*realm) {
 // guardFirst tells whether a guard is set before the code runs; the others are set when something may have grown.
 func (s *source) guardFirst(name string, indirect bool) bool {
 	switch name {
-	case "match", "search", "test", "exec", "parse":
+	case "parse": // it says what is wrong in AWS's words
+		return s.mentions.names[name]
+	case "match", "search", "test", "exec":
 		return s.mentions.names[name] && (indirect || s.mentions.early[name] || s.mentions.accessors || s.mentions.names["defineProperty"] ||
 			s.mentions.names["defineProperties"] || s.mentions.names["__defineGetter__"])
 	case "join":
 		return s.mentions.names[name] || s.mentions.nested || s.mentions.names["push"] || indirect && s.mentions.names["fill"]
-	case "repeat", "padStart", "padEnd", "concat", "replace", "replaceAll", "split", "apply", "stringify":
+	case "encodeURI", "encodeURIComponent", "decodeURI", "decodeURIComponent", "repeat", "padStart", "padEnd", "concat", "replace", "replaceAll", "split", "apply", "stringify":
 		return s.mentions.names[name]
 	}
 	return s.mentions.names[name] && indirect
@@ -134,6 +157,9 @@ func absences(runtime string) []map[string][]string {
 // hide takes the methods away that the source mentions. To take all away would cost more than most functions do.
 func (s *source) hide(table map[string][]string, add func(func(*realm))) {
 	for owner, names := range table {
+		if strings.HasPrefix(owner, "TypedArray") && !s.hasBytes() {
+			continue
+		}
 		for _, n := range names {
 			if s.mentions.names[n] {
 				add(func(r *realm) { _ = r.object(owner).Delete(n) })
@@ -142,12 +168,33 @@ func (s *source) hide(table map[string][]string, add func(func(*realm))) {
 	}
 }
 
+// addNonstandard adds the methods of strings that the source does not mention.
+func (r *realm) addNonstandard() {
+	for name := range byteMethods {
+		if !r.fn.mentioned[name] {
+			r.byteMethod(name)
+		}
+	}
+	if !r.fn.mentioned[bytesFrom] {
+		r.bytesFromStrings()
+	}
+}
+
+// hasBytes tells whether the code can have a typed array.
+func (s *source) hasBytes() bool {
+	m := s.mentions.names
+	return len(s.typedArrays()) > 0 || m["Buffer"] || m["buffer"] || m["TextEncoder"] || m["crypto"] || m["cloudfront"]
+}
+
 // hideAll takes away what hide has left: the code has computed a name.
 func (r *realm) hideAll() {
 	if r.hidden {
 		return
 	}
 	r.hidden = true
+	if r.fn.runtime == Runtime1 {
+		r.addNonstandard()
+	}
 	for _, table := range absences(r.fn.runtime) {
 		for owner, names := range table {
 			o := r.object(owner)
@@ -225,7 +272,7 @@ func (r *realm) bounded(original *goja.Object, size int) goja.Value {
 }
 
 func (r *realm) put(o *goja.Object, name string, v goja.Value) {
-	_ = o.DefineDataProperty(name, v, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE)
+	_ = o.DefineDataProperty(name, named(v, name), goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE)
 }
 
 // noFunctionConstructors makes the constructors of functions throw, as in AWS's runtimes.
@@ -236,6 +283,7 @@ func (r *realm) noFunctionConstructors() {
 	f := r.rt.ToValue(refuse).(*goja.Object)
 	p := r.object("Function.prototype")
 	_ = f.Set("prototype", p)
+	named(f, "Function")
 	r.put(p, "constructor", f)
 	_ = r.rt.GlobalObject().Set("Function", f)
 	for _, src := range []string{"(async function(){})", "(function*(){})"} {
@@ -250,7 +298,7 @@ func (s *source) globals(everything bool, add func(func(*realm))) {
 	m := s.mentions.names
 	set := func(name string, f func(*realm) goja.Value) {
 		if m[name] || everything {
-			add(func(r *realm) { _ = r.rt.GlobalObject().Set(name, f(r)) })
+			add(func(r *realm) { _ = r.rt.GlobalObject().Set(name, named(f(r), name)) })
 		}
 	}
 	set("console", (*realm).console)

@@ -97,12 +97,12 @@ func (o *record) Get(key string) goja.Value {
 	i := o.index(key)
 	if i < 0 {
 		if key == o.method && key != "" {
-			return o.methodMake()
+			return named(o.methodMake(), key)
 		}
 		return nil
 	}
 	if o.vals[i] == nil {
-		o.vals[i] = o.make(o, o.origin(i))
+		o.vals[i] = named(o.make(o, o.origin(i)), key)
 	}
 	return o.vals[i]
 }

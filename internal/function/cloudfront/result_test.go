@@ -138,6 +138,20 @@ func TestSyntax(t *testing.T) {
 		"var a = ":                                "Unexpected end of input in 1",
 		"var a = 1 1":                             `Unexpected token "1" in 1`,
 		"return 1":                                "Illegal return statement in 1",
+		"\n\narguments":                           `"arguments" object in global scope in 3`,
+		"var f = () => arguments[0]":              `"arguments" object in global scope in 1`,
+		"var o = {arguments}":                     `"arguments" object in global scope in 1`,
+		"import {a} from 'crypto'":                "Non-default import is not supported in 1",
+		"\nexport default 1":                      "Illegal export statement in 2",
+		"var a = 'b\n":                            "Unterminated string \"'b\n\" in 1",
+		"var a = `b":                              "Unterminated template literal in 1",
+		"var a = /b":                              `Unterminated RegExp "/b" in 1`,
+		"a >>>= >> 1":                             `Unexpected token ">>" in 1`,
+		"a: a: 1":                                 `Label "a" has already been declared in 1`,
+		"for (;;) { break b }":                    `Undefined label "b" in 1`,
+		"function f(a, a) {}":                     "Duplicate parameter names in 1",
+		"var a; delete a":                         "Delete of an unqualified identifier in 1",
+		"a = -b ** 2":                             "Either left-hand side or entire exponentiation must be parenthesized in 1",
 	} {
 		cases = append(cases, both(code, want)...)
 	}
@@ -145,8 +159,12 @@ func TestSyntax(t *testing.T) {
 		{Runtime1, "let a", `Token "let" not supported in this version in 1`}, {Runtime1, "for (const a in b) {}", `Token "let" not supported in this version in 1`},
 		{Runtime1, "\nasync function handler() {}", `Token "async" not supported in this version in 2`}, {Runtime1, "var f = async () => 1", `Unexpected token "=>" in 1`},
 		{Runtime1, "import cf from 'cloudfront'", `Cannot find module "cloudfront" in 1`},
-		{Runtime2, "let a; let a", "Identifier 'a' has already been declared in 1"},
-		{Runtime2, "await 1", `Unexpected token "1" in 1`},
+		{Runtime2, "let a; let a", `"a" has already been declared in 1`},
+		{Runtime2, "await 1", "await is only valid in async functions in 1"},
+		{Runtime2, "async function f() {\n(function() { await g() }) }", "await is only valid in async functions in 2"},
+		{Runtime2, "async function f() { g(await 1) }", "await in arguments not supported in 1"},
+		{Runtime2, "async function f() { new G(1, 'a' + await 1) }", "await in arguments not supported in 1"},
+		{Runtime2, "const f = async () => JSON.parse(await 1)", "await in arguments not supported in 1"},
 	}...)
 	for _, c := range cases {
 		_, err := Compile(Spec{Runtime: c[0], Code: []byte(c[1])})
@@ -155,11 +173,16 @@ func TestSyntax(t *testing.T) {
 		}
 	}
 	for _, code := range []string{
+		"async function f() { if (1) { g(await 1) } for (;;) g(await 1) }", // njs looks at the function itself only
+		"async function f() { g(h(1), await 2) } async function k() { g(() => [1]); const a = [await g(1)] } function a() { return arguments }",
 		"var a = `x${1}`, b = () => 2, c = (...d) => d, e = {f() {}, get g() { return 1 }, ['h' + 1]: 1, a}; l: for (;;) { break l }",
 		"var r = /[/]\\/(?<n>a)(?<!b)/g, s = 'import a from \"b\"', c = a ?? 1, d = 2 ** 3 // import",
 		"import c from 'crypto'; import q from \"querystring\"\nvar $host = 1, $steps = 2; function handler() { return $host + $steps }",
 	} {
 		for _, runtime := range []string{Runtime1, Runtime2} {
+			if runtime == Runtime1 && strings.HasPrefix(code, "async") {
+				continue
+			}
 			if _, err := Compile(Spec{Runtime: runtime, Code: []byte(code)}); err != nil {
 				t.Errorf("%s: %q: %v", runtime, code, err)
 			}

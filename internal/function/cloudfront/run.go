@@ -3,8 +3,6 @@ package cloudfront
 import (
 	"errors"
 	"fmt"
-	"regexp"
-	"strings"
 	"time"
 
 	"github.com/dop251/goja"
@@ -106,7 +104,7 @@ func (r *realm) call() (*Result, *Error) {
 		return nil, r.failed(err)
 	}
 	body, _ := goja.AssertFunction(wrapper)
-	handler, err := body(goja.Undefined(), r.rt.NewDynamicObject(host{r}))
+	handler, err := body(r.rt.GlobalObject(), r.rt.NewDynamicObject(host{r}))
 	if err != nil {
 		return nil, r.failed(err)
 	}
@@ -198,46 +196,4 @@ func (r *realm) failed(err error) *Error {
 		return &Error{Message: "Error: " + tooLong.reason, Exceeded: true}
 	}
 	return &Error{Message: err.Error()}
-}
-
-var (
-	ofUndefined = regexp.MustCompile(`^Cannot read property '(.*)' of (undefined|null)$`)
-	setOf       = regexp.MustCompile(`^Cannot (?:set|assign to) property '?(.*?)'? of (undefined|null)$`)
-	undefinedIs = regexp.MustCompile(`^(\S+) is not defined$`)
-)
-
-// describe is an error as AWS's runtime writes it: `TypeError: cannot get property "value" of undefined`.
-func describe(v goja.Value) string {
-	o, ok := v.(*goja.Object)
-	if !ok {
-		if v == nil {
-			return "undefined"
-		}
-		return v.String()
-	}
-	name, message := memberText(o, "name"), memberText(o, "message")
-	if name == "" && message == "" {
-		return o.String()
-	}
-	message = strings.ReplaceAll(message, absentMark, "")
-	if m := ofUndefined.FindStringSubmatch(message); m != nil {
-		message = `cannot get property "` + m[1] + `" of ` + m[2]
-	} else if m := setOf.FindStringSubmatch(message); m != nil {
-		message = `cannot set property "` + m[1] + `" of ` + m[2]
-	} else if m := undefinedIs.FindStringSubmatch(message); m != nil && name == "ReferenceError" {
-		message = `"` + m[1] + `" is not defined`
-	}
-	if message == "" {
-		return name
-	}
-	return name + ": " + message
-}
-
-func memberText(o *goja.Object, name string) string {
-	if v := o.Get(name); !nullish(v) {
-		if s, ok := v.(goja.String); ok {
-			return s.String()
-		}
-	}
-	return ""
 }

@@ -110,7 +110,9 @@ func offsetOf(text string, line, column int) int {
 
 var (
 	unexpectedToken = regexp.MustCompile(`^Unexpected (?:token|reserved word|number|string|identifier|template string)\b\s*(.*)$`)
-	word            = regexp.MustCompile(`^[A-Za-z_$][\w$]*|^=>|^\.\.\.|^\?\?=|^\|\|=|^&&=|^.`)
+	word            = regexp.MustCompile(`^(?:[A-Za-z_$][\w$]*|\.?\d[\w.]*|=>|\.\.\.|\?\?=?|\|\|=?|&&=?|>>>=?|>>=?|<<=?|[=!]==?|\*\*=?|\+\+|--|[-+*/%&|^<>]=|.)`)
+	afterAwait      = regexp.MustCompile(`\bawait\s+$`)
+	unterminated    = regexp.MustCompile(`^(?:'(?:[^'\\\n]|\\[\s\S])*|"(?:[^"\\\n]|\\[\s\S])*)(?:\n|$)`)
 )
 
 // syntaxError says in njs's form what goja's parser does not take.
@@ -120,17 +122,33 @@ func (s *source) syntaxError(err error) *SyntaxError {
 		return &SyntaxError{Message: err.Error(), Line: 1}
 	}
 	first := list[0]
-	out := &SyntaxError{Message: first.Message, Line: first.Position.Line}
+	out := &SyntaxError{Message: inWords(first.Message, syntaxTexts), Line: first.Position.Line}
 	lines := strings.Count(s.text, "\n") + 1
 	if out.Line > lines || strings.Contains(first.Message, "end of input") {
+		if strings.Count(s.text, "`")%2 == 1 {
+			return &SyntaxError{Message: "Unterminated template literal", Line: min(out.Line, lines)}
+		}
 		return &SyntaxError{Message: "Unexpected end of input", Line: min(out.Line, lines)}
 	}
-	if m := unexpectedToken.FindStringSubmatch(first.Message); m != nil {
-		token := m[1]
-		if at := offsetOf(s.text, out.Line, first.Position.Column); at < len(s.text) {
-			token = word.FindString(s.text[at:])
-		}
-		out.Message = `Unexpected token "` + token + `"`
+	at := offsetOf(s.text, out.Line, first.Position.Column)
+	m := unexpectedToken.FindStringSubmatch(first.Message)
+	switch {
+	case strings.HasPrefix(s.text[at:], "import"):
+		out.Message = "Non-default import is not supported"
+	case strings.HasPrefix(s.text[at:], "export"):
+		out.Message = "Illegal export statement"
+	case m == nil && strings.Contains(first.Message, "missing /"):
+		line, _, _ := strings.Cut(s.text[at:], "\n")
+		out.Message = `Unterminated RegExp "` + strings.TrimSuffix(line, "\r") + `"`
+	case m == nil:
+	case at >= len(s.text):
+		out.Message = `Unexpected token "` + m[1] + `"`
+	case s.runtime == Runtime2 && afterAwait.MatchString(s.text[:at]):
+		out.Message = "await is only valid in async functions"
+	case unterminated.MatchString(s.text[at:]):
+		out.Message = `Unterminated string "` + unterminated.FindString(s.text[at:]) + `"`
+	default:
+		out.Message = `Unexpected token "` + word.FindString(s.text[at:]) + `"`
 	}
 	return out
 }
@@ -139,9 +157,9 @@ func (s *source) syntaxError(err error) *SyntaxError {
 func (s *source) compileError(err error) *SyntaxError {
 	var ce *goja.CompilerSyntaxError
 	if errors.As(err, &ce) && ce.File != nil {
-		return &SyntaxError{Message: ce.Message, Line: ce.File.Position(ce.Offset).Line}
+		return &SyntaxError{Message: inWords(ce.Message, syntaxTexts, errorTexts), Line: ce.File.Position(ce.Offset).Line}
 	}
-	return &SyntaxError{Message: strings.TrimPrefix(err.Error(), "SyntaxError: "), Line: 1}
+	return &SyntaxError{Message: inWords(strings.TrimPrefix(err.Error(), "SyntaxError: "), syntaxTexts, errorTexts), Line: 1}
 }
 
 // line is the line of a node.
