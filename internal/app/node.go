@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/rand"
 	"crypto/x509"
 	"errors"
@@ -331,7 +332,10 @@ func (n *Node) edgeFunctionLog(l *edge.FunctionLog) {
 		lines = append(lines, l.Failure)
 	}
 	at := l.Time.UTC()
-	stream := fmt.Sprintf("%d/%d/%d/foregate", at.Year(), at.Month(), at.Day())
+	// YYYY/M/D/UUID (DG-edge-functions-logs): one stream a function and day.
+	day := fmt.Sprintf("%d/%d/%d", at.Year(), at.Month(), at.Day())
+	id := sha256.Sum256([]byte(l.Function + "/" + day))
+	stream := fmt.Sprintf("%s/%x-%x-%x-%x-%x", day, id[:4], id[4:6], id[6:8], id[8:10], id[10:16])
 	for _, text := range append(lines, "END") {
 		n.edgeLogs("us-east-1", "/aws/cloudfront/function/"+l.Function, stream, at, l.RequestID+" "+text)
 	}

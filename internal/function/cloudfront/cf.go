@@ -394,7 +394,7 @@ func (p reader) headers() *[][2]string {
 	for _, k := range p.o.Keys() {
 		v, ok := p.o.Get(k).(goja.String)
 		switch {
-		case k != strings.ToLower(k):
+		case k != asciiLower(k):
 			p.fail(k, "must be in lower case")
 		case !ok || strings.ContainsAny(v.String(), "\r\n\x00"):
 			p.fail(k, "must be a string without line breaks")

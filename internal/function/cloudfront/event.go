@@ -56,6 +56,22 @@ func utf8Text(s string) string {
 	return string(b)
 }
 
+// asciiLower changes letters of ASCII only (AWS's manual, event structure, headers).
+func asciiLower(s string) string {
+	for i := range len(s) {
+		if s[i] >= 'A' && s[i] <= 'Z' {
+			b := []byte(s)
+			for j := i; j < len(b); j++ {
+				if b[j] >= 'A' && b[j] <= 'Z' {
+					b[j] += 'a' - 'A'
+				}
+			}
+			return string(b)
+		}
+	}
+	return s
+}
+
 func addValue(groups []group, name string, v value) []group {
 	for i := range groups {
 		if groups[i].name == name {
@@ -73,7 +89,7 @@ func headerGroups(h message.Header, cookie string, hidden func(string) bool) []g
 		if strings.EqualFold(f.Name, cookie) || hidden(f.Name) {
 			continue
 		}
-		groups = addValue(groups, strings.ToLower(f.Name), value{text: f.Value, field: f})
+		groups = addValue(groups, asciiLower(f.Name), value{text: f.Value, field: f})
 	}
 	return groups
 }

@@ -285,7 +285,7 @@ func (r *realm) items(v goja.Value, shown []group, path string) ([]item, *invali
 			out = append(out, item{name: k, values: was.values, multi: len(was.values) > 1, same: true})
 			continue
 		}
-		if strings.HasSuffix(path, ".headers") && strings.ToLower(k) != k {
+		if strings.HasSuffix(path, ".headers") && asciiLower(k) != k {
 			return nil, invalid("%s must have header names in lower case.", path)
 		}
 		it, err := readItem(o.Get(k), was, path+"."+k)
