@@ -110,6 +110,7 @@ func (c *serverConn) serve() {
 		watch: watch{conn: c.conn, every: c.o.Watch, cancel: cancel},
 	}
 	c.sip.init(&c.wire)
+	c.s.sip = &c.sip
 	stops := [2]func() bool{context.AfterFunc(c.parent, func() { _ = c.conn.Close() }), func() bool { return true }}
 	if c.o.Drain != nil {
 		stops[1] = context.AfterFunc(c.o.Drain, c.drain)

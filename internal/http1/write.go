@@ -207,7 +207,8 @@ func (w *headWriter) end() []byte {
 // sender writes a head and a body with as few writes as the body's speed allows.
 type sender struct {
 	w   *wire
-	out []byte // pooled; the head, and what goes with it
+	sip *sipper // may be nil
+	out []byte  // pooled; the head, and what goes with it
 	// timeout is for each write.
 	timeout time.Duration
 	// more is set when the next request is here already: a short answer waits for the next one.
@@ -250,7 +251,13 @@ func (s *sender) flush() error {
 		return s.failed
 	}
 	s.w.armWrite(s.timeout)
-	_, s.failed = s.w.conn.Write(s.out)
+	ok := false
+	if s.sip != nil {
+		ok, s.failed = s.sip.write(s.out)
+	}
+	if !ok {
+		_, s.failed = s.w.conn.Write(s.out)
+	}
 	s.out = s.out[:0]
 	return s.failed
 }
