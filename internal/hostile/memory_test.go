@@ -154,7 +154,7 @@ func TestSlowViewersHoldLittle(t *testing.T) {
 		}
 		large(c, r)
 	})
-	p := up(t, strings.ReplaceAll(site, "OriginReadTimeout: 2", "OriginReadTimeout: 60"), "--origin", "origin.example=http://"+address, "--cache-memory", "32MiB")
+	p := up(t, site, "--origin", "origin.example=http://"+address, "--cache-memory", "32MiB")
 	t.Run("HTTP/1.1", func(t *testing.T) {
 		p.keeps(200, func() {
 			for i := range 300 {

@@ -354,8 +354,8 @@ Resources:
           - Id: origin
             DomainName: origin.example
             ConnectionAttempts: 1
-            ConnectionTimeout: 2
-            CustomOriginConfig: { OriginProtocolPolicy: http-only, OriginReadTimeout: 2 }
+            ConnectionTimeout: 10
+            CustomOriginConfig: { OriginProtocolPolicy: http-only, OriginReadTimeout: 60 }
         DefaultCacheBehavior:
           TargetOriginId: origin
           ViewerProtocolPolicy: allow-all
