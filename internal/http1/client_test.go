@@ -2,6 +2,7 @@ package http1
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -368,3 +369,42 @@ func TestManyLargeStreams(t *testing.T) {
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+// TestShortWrite: an answer that is sent without telling the scheduler arrives whole when the socket takes it piece by piece, and
+// fails in time when the client takes none of it.
+func TestShortWrite(t *testing.T) {
+	const size = shortWrite - 1000
+	serve := func(o Options) (near *net.TCPConn, over chan struct{}) {
+		near, far := connected(t)
+		if err := far.SetWriteBuffer(1); err != nil {
+			t.Fatal(err)
+		}
+		o.Handler = message.HandlerFunc(func(context.Context, *message.Request) *message.Response {
+			return &message.Response{Status: 200, ContentLength: size, Body: io.NopCloser(strings.NewReader(strings.Repeat("w", size)))}
+		})
+		over = make(chan struct{})
+		go func() {
+			defer close(over)
+			ServeConn(t.Context(), far, o)
+		}()
+		return near, over
+	}
+	near, _ := serve(Options{})
+	for range 3 {
+		resp, err := NewClientConn(near, ClientOptions{Done: func(*ClientConn, bool) {}}).RoundTrip(passThrough())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := io.ReadAll(resp.Body); err != nil || string(b) != strings.Repeat("w", size) {
+			t.Fatal(len(b), err)
+		}
+	}
+	near, over := serve(Options{WriteTimeout: time.Millisecond})
+	for range 1000 { // more than the sockets hold
+		if _, err := io.WriteString(near, "GET / HTTP/1.1\r\nHost: h\r\n\r\n"); err != nil {
+			break
+		}
+	}
+	near.CloseWrite()
+	<-over
+}
