@@ -63,6 +63,9 @@ func TestLargerThanCacheable(t *testing.T) {
 			if res.Body != nil {
 				res.Body.Close()
 			}
+			if w.Cache.Len() != 0 {
+				t.Error("something is stored")
+			}
 		})
 	}
 }

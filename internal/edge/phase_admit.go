@@ -56,7 +56,7 @@ func (x *exchange) lifetime() (time.Duration, Reason) {
 		}
 		d := c.errorFreshness(x.res.origin, x.errorMinTTL(x.res.origin), x.behavior.TTL)
 		switch {
-		case d <= 0:
+		case d <= 0 || x.res.self && x.cause == CauseOriginTooLarge: // its parts can be had still
 			return 0, ReasonNotStoredStatus
 		case x.personal() && !x.res.self && !shared:
 			return 0, ReasonNotStoredAuthorization
