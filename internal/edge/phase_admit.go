@@ -114,6 +114,7 @@ func (x *exchange) store(lifetime time.Duration) {
 		x.discard()
 	}
 	if x.method == HEAD || x.res.body == nil {
+		o.Unsized = false
 		if o.HeadOnly, o.Length = x.method == HEAD, x.res.length; !o.HeadOnly {
 			o.Body = append([]byte{}, x.res.memory...)
 		}

@@ -162,3 +162,18 @@ func TestOriginsThatLie(t *testing.T) {
 type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+// An answer without a body has no length to leave out.
+func TestNoContentFromTheCache(t *testing.T) {
+	w, s := newWorld(testPlan(zeroPolicy()))
+	w.origin = func(r *FetchRequest) (*message.Response, error) {
+		res, err := withHeader(204, "", "Cache-Control", "max-age=60")(r)
+		res.Body, res.ContentLength = nil, -1
+		return res, err
+	}
+	for _, want := range []string{"Miss", "Hit"} {
+		if r := ask(s, get("/a")); r.xcache() != want || r.ContentLength > 0 || want == "Hit" && r.ContentLength != 0 || r.Body != nil {
+			t.Errorf("%s: length %d", r.xcache(), r.ContentLength)
+		}
+	}
+}
