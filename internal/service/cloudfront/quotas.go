@@ -22,6 +22,8 @@ const (
 	maxForwardedCookies     = 10
 	maxForwardedCookieBytes = 512 // minus one for each cookie
 	maxForwardedQuery       = 10
+	maxQueryName            = 128
+	maxQueryNames           = 512 // characters of all names together
 )
 
 const docQuotas = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cloudfront-limits.html"
@@ -212,6 +214,16 @@ func checkForwardedQuotas(f *cloudfront.ForwardedValues, path string) error {
 	}
 	if f.QueryStringCacheKeys != nil && len(f.QueryStringCacheKeys.Items) > maxForwardedQuery {
 		return tooMany(cloudfront.ErrCodeTooManyQueryStringParameters, path+".QueryStringCacheKeys", "Your request contains too many query string parameters.", maxForwardedQuery)
+	}
+	for i, name := range deref(f.QueryStringCacheKeys).Items {
+		at := indexed(path+".QueryStringCacheKeys.Items", i)
+		const text = "The query string parameters specified are not valid." // BC InvalidQueryStringParameters
+		switch {
+		case len(name) > maxQueryName:
+			return tooMany(cloudfront.ErrCodeInvalidQueryStringParameters, at, text, maxQueryName)
+		case len(strings.Join(f.QueryStringCacheKeys.Items, "")) > maxQueryNames:
+			return tooMany(cloudfront.ErrCodeInvalidQueryStringParameters, path+".QueryStringCacheKeys", text, maxQueryNames)
+		}
 	}
 	if f.Cookies == nil || f.Cookies.WhitelistedNames == nil {
 		return nil

@@ -91,6 +91,8 @@ func TestQuotasOfForwardedValues(t *testing.T) {
 		{names(10, "h"), names(10, "q"), names(10, "c"), "<nil>"},
 		{names(11, "h"), nil, nil, "TooManyHeadersInForwardedValues"},
 		{nil, names(11, "q"), nil, "TooManyQueryStringParameters"},
+		{nil, names(1, strings.Repeat("q", 129)), nil, "InvalidQueryStringParameters"},
+		{nil, names(5, strings.Repeat("q", 110)), nil, "InvalidQueryStringParameters"},
 		{nil, nil, names(11, "c"), "TooManyCookieNamesInWhiteList"},
 		{nil, nil, names(2, strings.Repeat("c", 254)), "<nil>"},
 		{nil, nil, names(2, strings.Repeat("c", 255)), "TooManyCookieNamesInWhiteList"},
