@@ -54,12 +54,12 @@ func (n *Node) openServices() error {
 	n.logs = func(l running.LogLine) {
 		logService.Append(n.opts.Region, "/aws/lambda/"+l.Function, l.Time.UTC().Format("2006/01/02")+"/[$LATEST]foregate", l.Time, l.Text)
 	}
-	n.lambda = lambda.New(env, lambda.Options{Invoke: n.invoke, ReadObject: n.objects.read})
+	n.lambda = lambda.New(env, lambda.Options{Invoke: n.invoke, ReadObject: n.readObject})
 	n.services = &stack.Services{
 		Env:        env,
 		ACM:        acm.New(env, n.issue),
 		APIGateway: apigateway.New(env),
-		CloudFront: cloudfront.New(env, n.invalidate).WithObjects(n.objects.read),
+		CloudFront: cloudfront.New(env, n.invalidate).WithObjects(n.readObject),
 		IAM:        iam.New(env),
 		Lambda:     n.lambda,
 		Logs:       logService,

@@ -404,9 +404,14 @@ func (o *objects) of(name, logicalID string) (bucket.Objects, error) {
 // maxCode bounds what is read of a deployment package in a bucket; Lambda's own limit for a zip is 50 MB, 250 MB unpacked.
 const maxCode = 250 << 20
 
-// read reads a whole object: the code of a function.
-func (o *objects) read(ctx context.Context, name, key string) ([]byte, error) {
-	b, err := o.of(name, "")
+// readObject reads a whole object, such as the code of a function.
+// The bucket may be one that a deployment under way has just made: its logical id, by which --bucket may know it, is in the store.
+func (n *Node) readObject(ctx context.Context, name, key string) ([]byte, error) {
+	logicalID := ""
+	if rec := resource.Buckets.Record(n.store.Read(ctx), resource.Global, name); rec != nil {
+		logicalID = rec.Source.LogicalID
+	}
+	b, err := n.objects.of(name, logicalID)
 	if err != nil {
 		return nil, err
 	}

@@ -48,6 +48,9 @@ func (c *compiler) distributions() {
 		hosts := []string{v.DomainName}
 		versions := strings.ToLower(deref(v.Config.HttpVersion))
 		site.NoHTTP2, site.HTTP3 = !speaksHTTP2(versions), speaksHTTP3(versions) && c.env.NoHTTP3 == ""
+		if site.Clients = d.clients(v.Config); site.Clients != nil {
+			site.HTTP3 = false
+		}
 		site.Certificate, site.TLS = own, securityPolicies["TLSv1"]
 		c.add(c.front.Name(v.DomainName, site), c.path(rec, "DistributionConfig"))
 		site.Certificate, site.TLS = c.viewerCertificate(v.Config), securityPolicies[deref(v.Config.ViewerCertificate.MinimumProtocolVersion)]
@@ -327,7 +330,5 @@ func (d *distributionCompiler) settings(rec *store.Record, p *edge.Plan, c *clou
 	if o := c.CacheTagConfig; o != nil {
 		note("CacheTagConfig", "objects cannot be invalidated by tag")
 	}
-	if c.ViewerMtlsConfig != nil {
-		note("ViewerMtlsConfig", "viewers are not asked for a certificate")
-	}
+	d.viewerMtls(rec, p, c, note)
 }

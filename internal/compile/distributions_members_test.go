@@ -26,7 +26,7 @@ CustomHeaders:
 CustomOriginConfig: HTTPPort HTTPSPort OriginKeepaliveTimeout OriginProtocolPolicy OriginReadTimeout OriginSslProtocols !OriginMtlsConfig -IpAddressType(names are reached as they resolve here)
 DistributionConfig: Aliases CacheBehaviors ContinuousDeploymentPolicyId CustomErrorResponses DefaultCacheBehavior DefaultRootObject Enabled HttpVersion Logging OriginGroups Origins Restrictions Staging ViewerCertificate
 DistributionConfig: -CallerReference(of the API) -Comment(for people) -PriceClass(there is one place) -IsIPV6Enabled(a node answers where it listens)
-DistributionConfig: !AnycastIpListId !CacheTagConfig !ConnectionFunctionAssociation !ConnectionMode !TenantConfig !ViewerMtlsConfig !WebACLId
+DistributionConfig: !AnycastIpListId !CacheTagConfig !ConnectionFunctionAssociation !ConnectionMode !TenantConfig ViewerMtlsConfig !WebACLId
 Behavior: AllowedMethods CachePolicyId Compress DefaultTTL ForwardedValues FunctionAssociations GrpcConfig LambdaFunctionAssociations MaxTTL MinTTL OriginRequestPolicyId PathPattern ResponseHeadersPolicyId TargetOriginId TrustedKeyGroups ViewerProtocolPolicy
 Behavior: !FieldLevelEncryptionId !RealtimeLogConfigArn !SmoothStreaming !TrustedSigners
 ForwardedValues: Cookies Headers QueryString QueryStringCacheKeys
@@ -131,7 +131,6 @@ func TestMembersAreReported(t *testing.T) {
 		"DistributionConfig.ConnectionFunctionAssociation": "ConnectionFunctionAssociation: {Id: cf_x}",
 		"DistributionConfig.ConnectionMode":                "ConnectionMode: tenant-only",
 		"DistributionConfig.TenantConfig":                  "TenantConfig: {ParameterDefinitions: [{Name: n, Definition: {StringSchema: {Required: false}}}]}",
-		"DistributionConfig.ViewerMtlsConfig":              "ViewerMtlsConfig: {Mode: required, TrustStoreConfig: {TrustStoreId: ts_x}}",
 		"DistributionConfig.WebACLId":                      "WebACLId: " + acl,
 		"Behavior.FieldLevelEncryptionId":                  "CacheBehaviors: [{PathPattern: /x, TargetOriginId: o, ViewerProtocolPolicy: allow-all, CachePolicyId: 4135ea2d-6df8-44a3-9df3-4b5a84be39ad, FieldLevelEncryptionId: E1}]",
 		"Behavior.SmoothStreaming":                         "CacheBehaviors: [{PathPattern: /x, TargetOriginId: o, ViewerProtocolPolicy: allow-all, CachePolicyId: 4135ea2d-6df8-44a3-9df3-4b5a84be39ad, SmoothStreaming: true}]",

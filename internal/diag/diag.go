@@ -81,6 +81,7 @@ const (
 	UnknownHost                     Code = "unknown-host"
 	AccessDenied                    Code = "access-denied"
 	DomainFronting                  Code = "domain-fronting"
+	ViewerCertificateMissing        Code = "viewer-certificate-missing"
 	CountryRestricted               Code = "country-restricted"
 	ViewerPlaceUnknown              Code = "viewer-place-unknown"
 	SignedURLMissing                Code = "signed-url-missing"

@@ -17,6 +17,8 @@ var cloudFrontSpelling = [...]string{
 	"CloudFront-Forwarded-Proto", "CloudFront-Is-Android-Viewer", "CloudFront-Is-Desktop-Viewer",
 	"CloudFront-Is-IOS-Viewer", "CloudFront-Is-Mobile-Viewer", "CloudFront-Is-SmartTV-Viewer",
 	"CloudFront-Is-Tablet-Viewer", "CloudFront-Viewer-Address", "CloudFront-Viewer-ASN", "CloudFront-Viewer-City",
+	"CloudFront-Viewer-Cert-Issuer", headerCertificate, "CloudFront-Viewer-Cert-Present", "CloudFront-Viewer-Cert-Serial-Number",
+	"CloudFront-Viewer-Cert-Sha256", "CloudFront-Viewer-Cert-Subject", "CloudFront-Viewer-Cert-Validity",
 	"CloudFront-Viewer-Country", "CloudFront-Viewer-Country-Name", "CloudFront-Viewer-Country-Region",
 	"CloudFront-Viewer-Country-Region-Name", "CloudFront-Viewer-Header-Count", "CloudFront-Viewer-Header-Order",
 	"CloudFront-Viewer-Http-Version", "CloudFront-Viewer-JA3-Fingerprint", "CloudFront-Viewer-JA4-Fingerprint",
@@ -192,6 +194,9 @@ func (x *exchange) cloudFront(name string) (value string, ok bool) {
 	case "CloudFront-Error-Args":
 		return x.asked.query, x.asked.query != ""
 	}
+	if strings.HasPrefix(name, certificateHeaders) {
+		return x.certificateValue(name)
+	}
 	if v, ok := cloudFrontValue(name, &x.viewer); ok {
 		return v, true
 	}
@@ -205,6 +210,9 @@ func (x *exchange) cloudFront(name string) (value string, ok bool) {
 // addCloudFrontHeaders appends the CloudFront-* headers that the policies ask for; what is not known stays away and is a fact.
 func (x *exchange) addCloudFrontHeaders(h message.Header) message.Header {
 	for _, name := range x.behavior.Forward.CloudFront {
+		if name == headerCertificate {
+			continue // it is too long for functions: withCertificate adds it behind them
+		}
 		if v, ok := x.cloudFront(name); ok {
 			h = append(h, message.Field{Name: name, Value: v})
 			continue

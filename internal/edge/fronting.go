@@ -10,6 +10,9 @@ const defaultDomain = ".cloudfront.net"
 // nor covers its Host. Without a server name all is well.
 func (x *exchange) misdirected() bool {
 	t, host := x.viewer.TLS, x.viewer.Host
+	if t != nil && x.plan.ClientCertificates != NoCertificates && x.svc.Find(t.ServerName) != x.plan {
+		return true // the connection was made to a name for which others, or nobody, is asked for a certificate
+	}
 	if t == nil || t.ServerName == "" || t.ServerName == host {
 		return false
 	}

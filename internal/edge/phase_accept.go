@@ -29,6 +29,9 @@ func (x *exchange) accept() (phase, Reason) {
 		x.verdict = "deny"
 		x.hop.Fact(trace.Refused, r.TLS.ServerName, string(CauseFronting), "")
 		return deliver, ReasonFronting
+	case x.plan.ClientCertificates == RequiredCertificates && r.Scheme == "https" && (r.TLS == nil || r.TLS.Certificate == nil):
+		// On a connection the handshake has failed: this is a request that has none, of an explanation or from within.
+		return x.refuse(403, ReasonNoCertificate, CauseNoCertificate, x.plan.SourcePath)
 	case !x.plan.Enabled:
 		// A disabled distribution gives up its names, so it answers as an unknown Host does.
 		return x.refuse(403, ReasonDisabled, CauseDisabled, x.plan.SourcePath)

@@ -52,6 +52,7 @@ func (x *exchange) originRequest() (phase, Reason) {
 	for _, c := range s.request.Origin.Headers {
 		s.request.Request.Header.Set(c.Name, c.Value)
 	}
+	s.request.Request.Header = x.withCertificate(s.request.Request.Header)
 	x.replaceSignature(s.request)
 	if x.hop != nil {
 		x.traceSent()

@@ -21,6 +21,8 @@ type Plan struct {
 	Staging bool
 	// HTTP2 and HTTP3 come from HttpVersion; HTTP3 adds Alt-Svc to answers.
 	HTTP2, HTTP3, IPv6 bool
+	// ClientCertificates says whether viewers are asked for certificates, when a connection is made.
+	ClientCertificates ClientCertificates
 	// DefaultRootObject has no leading slash; "" for none.
 	DefaultRootObject string
 	// Behaviors are in order of precedence; the default behavior, pattern "*", is the last one.
@@ -41,6 +43,16 @@ type Plan struct {
 	// SourcePath is the DistributionConfig in the source, as Resources.Site.Properties.DistributionConfig.
 	SourcePath string
 }
+
+// ClientCertificates is the Mode of ViewerMtlsConfig.
+type ClientCertificates uint8
+
+// What is asked of viewers. Whoever makes connections verifies the certificates.
+const (
+	NoCertificates ClientCertificates = iota
+	OptionalCertificates
+	RequiredCertificates
+)
 
 // Unsupported is a setting that the engine does not honour.
 type Unsupported struct {

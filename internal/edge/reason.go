@@ -16,6 +16,7 @@ const (
 	ReasonBadMethod
 	ReasonChain
 	ReasonFronting
+	ReasonNoCertificate
 	ReasonPattern
 	ReasonDefaultBehavior
 	ReasonRedirect
@@ -114,6 +115,7 @@ var reasonTexts = [reasonCount]string{
 	ReasonBadMethod:              "CloudFront does not know the method",
 	ReasonChain:                  "the request has already passed two distributions",
 	ReasonFronting:               "the connection was made to another name, whose certificate neither covers the Host nor belongs to the account (domain fronting)",
+	ReasonNoCertificate:          "viewers have to show a certificate, and this one has none: the handshake fails",
 	ReasonPattern:                "the first path pattern in order that matches",
 	ReasonDefaultBehavior:        "no path pattern matches, so the default behavior answers",
 	ReasonRedirect:               "the viewer protocol policy is redirect-to-https and the request came over HTTP",
@@ -231,6 +233,8 @@ const (
 	CauseErrorPage Cause = "custom-error-response"
 	// CauseFronting is a request that came on a connection for another name; Name is that name.
 	CauseFronting Cause = "domain-fronting"
+	// CauseNoCertificate is a viewer without the certificate that it needs.
+	CauseNoCertificate Cause = "no-client-certificate"
 	// CauseChain is a request that has passed too many distributions.
 	CauseChain Cause = "too-many-distributions"
 )

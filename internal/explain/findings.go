@@ -21,6 +21,7 @@ const (
 	docQuery          = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/QueryStringParameters.html"
 	docOriginPath     = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/DownloadDistValuesOrigin.html#DownloadDistValuesOriginPath"
 	docPathPattern    = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/DownloadDistValuesCacheBehavior.html#DownloadDistValuesPathPattern"
+	docViewerMtls     = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/mtls-authentication.html"
 	docFronting       = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/CNAMEs.html#alternate-domain-names-restrictions"
 	docGeo            = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/georestrictions.html"
 	docSigV4          = "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html"
@@ -162,6 +163,11 @@ func (r refusal) cloudFront() (diag.Finding, bool) {
 			"connect to the name that the request is for: with curl, --connect-to or --resolve in place of -H 'Host: …'")
 		f.Because = []string{"the server name of TLS is not the Host", "its certificate is CloudFront's own: it belongs to no account, and covers names of cloudfront.net only"}
 		f.Doc = docFronting
+		return f, true
+	case edge.CauseNoCertificate:
+		f := r.finding(diag.ViewerCertificateMissing, "the distribution asks viewers for a certificate (ViewerMtlsConfig), and this request has none: on a connection the handshake fails",
+			"show one that an authority of the trust store has issued: with curl, --cert and --key")
+		f.Doc = docViewerMtls
 		return f, true
 	case edge.CauseDisabled:
 		return r.finding(diag.AccessDenied, "the distribution is disabled", "set Enabled to true"), true

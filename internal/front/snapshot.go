@@ -49,6 +49,8 @@ type Site struct {
 	Certificate *Certificate
 	// TLS restricts the handshake; nil for the default.
 	TLS *TLSPolicy
+	// Clients asks clients for certificates; nil asks nobody.
+	Clients *ClientCertificates
 	// NoHTTP2 keeps HTTP/2 out of the handshake, HTTP3 lets QUIC in. HTTP/1.1 is always spoken.
 	NoHTTP2, HTTP3 bool
 }

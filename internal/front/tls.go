@@ -74,7 +74,7 @@ func (f *Front) configFor(chi *tls.ClientHelloInfo) *tls.Config {
 		}
 		return f.refuse
 	}
-	if e.face.TLS == nil && !e.face.NoHTTP2 {
+	if e.face.TLS == nil && !e.face.NoHTTP2 && e.face.Clients == nil {
 		return nil
 	}
 	if cfg := e.config.Load(); cfg != nil {
@@ -83,6 +83,7 @@ func (f *Front) configFor(chi *tls.ClientHelloInfo) *tls.Config {
 	cfg := f.tls.Clone()
 	cfg.GetConfigForClient = nil
 	e.face.TLS.apply(cfg)
+	e.face.Clients.apply(cfg)
 	if e.face.NoHTTP2 {
 		cfg.NextProtos = []string{"http/1.1"}
 	}

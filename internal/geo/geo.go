@@ -277,11 +277,11 @@ type names struct {
 
 func (r *record) place() *Place {
 	p := &Place{
-		Country: encoded(r.Country.Code), CountryName: encoded(r.Country.Names.English), City: encoded(r.City.Names.English),
-		PostalCode: encoded(r.Postal.Code), TimeZone: encoded(r.Location.TimeZone),
+		Country: Encoded(r.Country.Code), CountryName: Encoded(r.Country.Names.English), City: Encoded(r.City.Names.English),
+		PostalCode: Encoded(r.Postal.Code), TimeZone: Encoded(r.Location.TimeZone),
 	}
 	if len(r.Subdivisions) > 0 {
-		p.Region, p.RegionName = encoded(r.Subdivisions[0].Code), encoded(r.Subdivisions[0].Names.English)
+		p.Region, p.RegionName = Encoded(r.Subdivisions[0].Code), Encoded(r.Subdivisions[0].Names.English)
 	}
 	if l := &r.Location; l.Latitude != nil && l.Longitude != nil {
 		p.Latitude, p.Longitude = strconv.FormatFloat(*l.Latitude, 'f', 5, 64), strconv.FormatFloat(*l.Longitude, 'f', 5, 64)
@@ -295,8 +295,8 @@ func (r *record) place() *Place {
 	return p
 }
 
-// encoded percent-encodes the bytes that are not printable ASCII, so that a name can stand in a header.
-func encoded(s string) string {
+// Encoded percent-encodes the bytes that are not printable ASCII, so that a name can stand in a header.
+func Encoded(s string) string {
 	clean := true
 	for i := range len(s) {
 		clean = clean && s[i] >= ' ' && s[i] < 0x7f

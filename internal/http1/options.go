@@ -104,7 +104,11 @@ func TLSInfo(conn net.Conn) *message.TLS {
 		return nil
 	}
 	s := t.ConnectionState()
-	return &message.TLS{ServerName: strings.ToLower(s.ServerName), Version: s.Version, Cipher: s.CipherSuite, Resumed: s.DidResume}
+	info := &message.TLS{ServerName: strings.ToLower(s.ServerName), Version: s.Version, Cipher: s.CipherSuite, Resumed: s.DidResume}
+	if len(s.PeerCertificates) > 0 { // nobody is asked for one that is not verified
+		info.Certificate = s.PeerCertificates[0]
+	}
+	return info
 }
 
 // ClientAddr is the address of the other end, invalid when the connection has none of that kind.

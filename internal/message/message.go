@@ -8,6 +8,7 @@ package message
 
 import (
 	"context"
+	"crypto/x509"
 	"io"
 	"net/netip"
 	"strings"
@@ -147,6 +148,8 @@ type TLS struct {
 	Resumed    bool
 	// Reused is set for requests behind the first one of a connection.
 	Reused bool
+	// Certificate is what the client has shown and what was verified; nil for none.
+	Certificate *x509.Certificate
 	// Hello is what the client began the handshake with; nil where it is not known.
 	Hello *clienthello.Hello
 }

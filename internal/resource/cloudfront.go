@@ -21,6 +21,7 @@ var (
 	PublicKeys             = store.NewKind[PublicKey]("cloudfront", "public-key")
 	ContinuousDeployments  = store.NewKind[ContinuousDeployment]("cloudfront", "continuous-deployment-policy")
 	VpcOrigins             = store.NewKind[VpcOrigin]("cloudfront", "vpc-origin")
+	TrustStores            = store.NewKind[TrustStore]("cloudfront", "trust-store")
 	Invalidations          = store.NewKind[Invalidation]("cloudfront", "invalidation")
 	// RealtimeLogConfigs are stored under their names, MonitoringSubscriptions under the ids of their distributions.
 	RealtimeLogConfigs      = store.NewKind[cloudfront.RealtimeLogConfig]("cloudfront", "realtime-log-config")
@@ -32,7 +33,7 @@ func cloudFrontDecoders() []store.Decoder {
 		Distributions.Decoder(), CachePolicies.Decoder(), OriginRequestPolicies.Decoder(), ResponseHeaderPolicies.Decoder(),
 		OriginAccessControls.Decoder(), OriginAccessIdentities.Decoder(), CloudFrontFunctions.Decoder(),
 		KeyValueStores.Decoder(), KeyGroups.Decoder(), PublicKeys.Decoder(), ContinuousDeployments.Decoder(),
-		VpcOrigins.Decoder(), Invalidations.Decoder(),
+		VpcOrigins.Decoder(), TrustStores.Decoder(), Invalidations.Decoder(),
 		RealtimeLogConfigs.Decoder(), MonitoringSubscriptions.Decoder(),
 	}
 }
@@ -166,6 +167,18 @@ type ContinuousDeployment struct {
 	Config *cloudfront.ContinuousDeploymentPolicyConfig
 	// Sessions counts how often all sessions of viewers were ended.
 	Sessions uint64
+}
+
+// TrustStore is stored under its id (ts_…).
+type TrustStore struct {
+	ID, Name string
+	// Certificates are those of authorities, in DER.
+	Certificates [][]byte
+	// OCSP is UseClientCertificateOCSPEndpoint.
+	OCSP bool
+	Tags map[string]string
+	// Changes counts the updates; the ETag is made of it.
+	Changes uint64
 }
 
 // Invalidation is stored under DISTRIBUTION/ID.

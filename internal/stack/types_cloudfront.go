@@ -26,6 +26,7 @@ var cloudFrontTypes = map[string]*resourceType{
 	"AWS::CloudFront::PublicKey":                      cloudFrontPlain("PublicKey", "Id", "CreatedTime"),
 	"AWS::CloudFront::KeyGroup":                       cloudFrontPlain("KeyGroup", "Id", "LastModifiedTime"),
 	"AWS::CloudFront::ContinuousDeploymentPolicy":     cloudFrontPlain("ContinuousDeploymentPolicy", "Id", "LastModifiedTime"),
+	"AWS::CloudFront::TrustStore":                     trustStoreType(),
 	"AWS::CloudFront::VpcOrigin":                      vpcOriginType(),
 	"AWS::CloudFront::KeyValueStore": plain{
 		service: cloudfront.Service, handler: func(s *Services) any { return s.CloudFront }, required: []string{"Name"}, replace: []string{"Name"},

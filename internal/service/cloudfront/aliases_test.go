@@ -115,23 +115,21 @@ func TestListsBy(t *testing.T) {
 	now, _ := s.GetDistributionConfig(ctx, &cloudfront.GetDistributionConfigInput{Id: &id})
 	c := *now.DistributionConfig
 	c.AnycastIpListId = new("aip_1")
-	c.ViewerMtlsConfig = &cloudfront.ViewerMtlsConfig{Mode: new("required"), TrustStoreConfig: &cloudfront.TrustStoreConfig{TrustStoreId: new("ts_1")}}
 	c.ConnectionFunctionAssociation = &cloudfront.ConnectionFunctionAssociation{Id: new("cf_1")}
 	if _, err := s.UpdateDistribution(ctx, &cloudfront.UpdateDistributionInput{Id: &id, IfMatch: &tag, DistributionConfig: &c}); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"1", "2"} {
 		anycast, err := s.ListDistributionsByAnycastIpListId(ctx, &cloudfront.ListDistributionsByAnycastIpListIdInput{AnycastIpListId: new("aip_" + name)})
-		store, err2 := s.ListDistributionsByTrustStore(ctx, &cloudfront.ListDistributionsByTrustStoreInput{TrustStoreIdentifier: new("ts_" + name)})
-		function, err3 := s.ListDistributionsByConnectionFunction(ctx, &cloudfront.ListDistributionsByConnectionFunctionInput{ConnectionFunctionIdentifier: new("cf_" + name)})
+		function, err2 := s.ListDistributionsByConnectionFunction(ctx, &cloudfront.ListDistributionsByConnectionFunctionInput{ConnectionFunctionIdentifier: new("cf_" + name)})
 		if name == "2" {
-			for _, err := range []error{err, err2, err3} {
+			for _, err := range []error{err, err2} {
 				check(t, err, refusal{code: "EntityNotFound", status: 404})
 			}
 			continue
 		}
-		if err != nil || err2 != nil || err3 != nil || *anycast.DistributionList.Quantity+*store.DistributionList.Quantity+*function.DistributionList.Quantity != 3 {
-			t.Errorf("%v, %v, %v", err, err2, err3)
+		if err != nil || err2 != nil || *anycast.DistributionList.Quantity+*function.DistributionList.Quantity != 2 {
+			t.Errorf("%v, %v", err, err2)
 		}
 	}
 	direct, err := s.ListDistributionsByConnectionMode(ctx, &cloudfront.ListDistributionsByConnectionModeInput{ConnectionMode: new("direct"), MaxItems: new(int64(1))})

@@ -135,10 +135,12 @@ func (s *Service) ListDistributionsByConnectionFunction(ctx context.Context, in 
 	return &cloudfront.ListDistributionsByConnectionFunctionOutput{DistributionList: list}, err
 }
 
-// ListDistributionsByTrustStore lists the distributions that name a trust store.
+// ListDistributionsByTrustStore lists the distributions that use a trust store.
 func (s *Service) ListDistributionsByTrustStore(ctx context.Context, in *cloudfront.ListDistributionsByTrustStoreInput) (*cloudfront.ListDistributionsByTrustStoreOutput, error) {
-	list, err := s.using(ctx, in.Marker, in.MaxItems, func(c *cloudfront.DistributionConfig) bool {
-		return c.ViewerMtlsConfig != nil && c.ViewerMtlsConfig.TrustStoreConfig != nil && deref(c.ViewerMtlsConfig.TrustStoreConfig.TrustStoreId) == deref(in.TrustStoreIdentifier)
-	})
+	v, _, err := s.findTrustStore(ctx, in.TrustStoreIdentifier)
+	if err != nil {
+		return nil, err
+	}
+	list, err := s.listed(ctx, in.Marker, in.MaxItems, func(c *cloudfront.DistributionConfig) bool { return trusts(c) == v.ID })
 	return &cloudfront.ListDistributionsByTrustStoreOutput{DistributionList: list}, err
 }

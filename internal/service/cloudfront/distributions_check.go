@@ -75,6 +75,9 @@ func (s *Service) checkDistribution(ctx context.Context, c *cloudfront.Distribut
 	if err := checkContinuousDeployment(r, c, self); err != nil {
 		return err
 	}
+	if err := checkViewerMtls(r, c, self); err != nil {
+		return err
+	}
 	if err := checkLogging(r, c.Logging); err != nil {
 		return err
 	}

@@ -232,7 +232,8 @@ func cacheable(header string) bool {
 	case "accept-encoding", "cache-control", "connection", "content-length", "cookie", "max-forwards", "pragma", "proxy-authenticate",
 		"proxy-authorization", "proxy-connection", "request-range", "te", "trailer", "transfer-encoding", "upgrade", "x-forwarded-proto",
 		"x-real-ip", "x-amz-cf-id", "cloudfront-viewer-address", "cloudfront-viewer-asn", "cloudfront-viewer-tls", "cloudfront-viewer-ja3-fingerprint",
-		"cloudfront-viewer-ja4-fingerprint", "cloudfront-viewer-header-order", "cloudfront-viewer-header-count":
+		"cloudfront-viewer-ja4-fingerprint", "cloudfront-viewer-header-order", "cloudfront-viewer-header-count", "cloudfront-viewer-cert-validity",
+		"cloudfront-viewer-cert-pem":
 		return false
 	}
 	return !strings.HasPrefix(h, "x-edge-")

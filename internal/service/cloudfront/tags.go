@@ -37,6 +37,9 @@ func (s *Service) tagged(ctx context.Context, arn *string) (*taggable, error) {
 		t = tagsOf(ctx, s, resource.VpcOrigins, func(v *resource.VpcOrigin) bool { return is("vpcorigin", v.ID) }, func(v *resource.VpcOrigin) *map[string]string { return &v.Tags })
 	}
 	if t == nil {
+		t = tagsOf(ctx, s, resource.TrustStores, func(v *resource.TrustStore) bool { return is("trust-store", v.ID) }, func(v *resource.TrustStore) *map[string]string { return &v.Tags })
+	}
+	if t == nil {
 		return nil, awsapi.Errorf(cloudfront.ErrCodeNoSuchResource, "The specified resource does not exist.")
 	}
 	return t, nil

@@ -75,7 +75,7 @@ func (p *pipeline) markdown() (string, error) {
 
 func cloudFront() pipeline {
 	p := pipeline{name: "cloudfront", does: map[string]string{
-		"accept":           "was the connection made for this Host, does a staging distribution answer, is the distribution enabled, are URL, head and method within CloudFront's limits, and has the request passed too many distributions",
+		"accept":           "was the connection made for this Host, has the viewer shown a certificate where it must, does a staging distribution answer, is the distribution enabled, are URL, head and method within CloudFront's limits, and has the request passed too many distributions",
 		"match-behavior":   "the first behavior, in order, whose path pattern matches",
 		"check-access":     "geo restriction, viewer protocol policy, allowed methods, a GET with a body, signed URLs and cookies",
 		"viewer-request":   "the function of the event, Lambda@Edge or CloudFront Function: it may change the request, its origin, or answer it",
