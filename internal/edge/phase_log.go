@@ -2,6 +2,7 @@ package edge
 
 import (
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -53,6 +54,11 @@ func (p *Plan) logging() *Logging {
 		return nil
 	}
 	return p.Logging
+}
+
+// logs tells whether requests may be logged.
+func (p *Plan) logs() bool {
+	return p.Logging != nil || slices.ContainsFunc(p.Behaviors, func(b Behavior) bool { return b.RealtimeLog != nil })
 }
 
 // loggers returns who takes the record: the standard log, and the real-time log of the behavior when the request is one of the
@@ -116,7 +122,9 @@ type logEntry struct {
 	to      [2]Logger
 	fx      Effects
 	began   time.Time
-	fetched time.Time // when the origin was asked
+	fetched time.Time     // when the origin was asked
+	room    *message.Room // of the engine, nil without one
+	upload  *countedBody  // the request's body, nil without one
 }
 
 // begin fills the record as far as it is known before the answer is sent.
@@ -126,11 +134,24 @@ func (e *logEntry) begin(x *exchange, to [2]Logger, needs accesslog.Needs) {
 	if s := x.fetched; s != nil && s.origin != nil {
 		e.fetched = s.started
 	}
+	if x.lent {
+		e.room = x.out
+	}
+	e.upload = x.upload
 }
 
 // hand hands the record over. last is when the last byte came from the origin, zero when it came with the first one.
 func (e *logEntry) hand(last time.Time) {
 	r := &e.record
+	if e.room != nil && e.room.Sent > 0 {
+		r.Sent = e.room.Sent
+	}
+	if u := e.upload; u != nil {
+		n := u.read.Load()
+		if r.Received += n - max(u.length, 0); u.length >= 0 && !u.failed.Load() {
+			r.Received += u.length - n // what the function or the origin did not want to read was sent as well
+		}
+	}
 	r.Ended = e.fx.Now()
 	r.Taken = r.Ended.Sub(e.began)
 	if r.OriginLast = r.OriginFirst; !last.IsZero() && !e.fetched.IsZero() {
@@ -141,6 +162,40 @@ func (e *logEntry) hand(last time.Time) {
 			to.Log(r)
 		}
 	}
+}
+
+// countedBody counts the body of a request.
+type countedBody struct {
+	from   io.Reader
+	length int64 // as announced, -1 without an announcement
+	read   atomic.Int64
+	failed atomic.Bool
+}
+
+// countUpload counts the request's body, if there is one, where a log wants to know.
+func (x *exchange) countUpload() {
+	if r := x.req; r.Body != nil && x.plan.logs() {
+		x.upload = &countedBody{from: r.Body, length: r.ContentLength}
+		r.Body = x.upload
+	}
+}
+
+// Read implements io.Reader.
+func (b *countedBody) Read(p []byte) (int, error) {
+	n, err := b.from.Read(p)
+	b.read.Add(int64(n))
+	if err != nil && err != io.EOF {
+		b.failed.Store(true)
+	}
+	return n, err
+}
+
+// Buffered says how much can be read without waiting, as far as the body knows.
+func (b *countedBody) Buffered() int {
+	if known, ok := b.from.(interface{ Buffered() int }); ok {
+		return known.Buffered()
+	}
+	return 0
 }
 
 // memoryLog is the entry of an answer whose body is in memory. Its body ends once, so that it can be used again.

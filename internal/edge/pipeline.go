@@ -100,6 +100,8 @@ type exchange struct {
 	ctx  context.Context
 	svc  *Service
 	plan *Plan
+	// upload counts the request's body for a log, nil without one.
+	upload *countedBody
 	// primary is the distribution whose continuous deployment sent the request to plan, nil without one.
 	primary *Plan
 	hop     *trace.Hop

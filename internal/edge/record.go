@@ -42,9 +42,13 @@ func (x *exchange) fillRecord(rec *accesslog.Record, needs accesslog.Needs) {
 	}
 	rec.RangeStart, rec.RangeEnd = rangeOf(r.Get("Content-Range"))
 	rec.ResponseResult, rec.Detailed = x.resultTypes()
-	if rec.Result = rec.ResponseResult; x.ctx.Err() != nil {
-		// The viewer has left before there was an answer.
+	hungUp := x.upload != nil && x.upload.failed.Load() && x.res.self
+	if rec.Result = rec.ResponseResult; hungUp || x.ctx.Err() != nil {
+		// The viewer has left before there was an answer, or has broken off its request.
 		rec.Status, rec.Result, rec.ResponseResult, rec.Detailed = 0, "Error", "Error", "ClientCommError"
+	}
+	if hungUp {
+		rec.Detailed = "ClientHungUpRequest"
 	}
 }
 

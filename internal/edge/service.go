@@ -121,6 +121,7 @@ func (s *Service) Serve(ctx context.Context, r *message.Request) *message.Respon
 		x.run(deliver, done)
 	} else {
 		x.hop = r.Trace.Hop("cloudfront", plan.ID)
+		x.countUpload()
 		x.run(accept, done)
 	}
 	return x.response

@@ -38,7 +38,7 @@ func (c *serverConn) answer(ctx context.Context, resp *message.Response, body *r
 		return false
 	}
 	s.begin()
-	before := len(s.out)
+	before, start := len(s.out), s.position()
 	var err error
 	if s.out, err = appendResponse(s.out, resp, &f); err != nil {
 		s.out = s.out[:before]
@@ -55,6 +55,7 @@ func (c *serverConn) answer(ctx context.Context, resp *message.Response, body *r
 	default:
 		s.untilClose(resp.Body)
 	}
+	c.room.Sent = s.position() - start
 	s.end()
 	if resp.Body != nil {
 		_ = resp.Body.Close()

@@ -34,7 +34,7 @@ func (d *direct) ReadFrom(r io.Reader) (int64, error) {
 		}
 		s.w.armWrite(s.timeout)
 		n, err := tcp.ReadFrom(&io.LimitedReader{R: file, N: min(most-sent, sendfileStep)})
-		sent, d.left = sent+n, d.left-n
+		sent, d.left, s.total = sent+n, d.left-n, s.total+n
 		if err != nil {
 			s.failed = err // of the file or of the connection: either way the message is broken off
 			return sent, err

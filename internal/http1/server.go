@@ -310,6 +310,7 @@ func (c *serverConn) exchange(ctx context.Context) bool {
 		c.fields = make(message.Header, 0, need)
 	}
 	c.fields = append(c.fields[:0], p.fields...)
+	c.room.Sent = 0
 	*r = message.Request{
 		Method: p.method, Scheme: c.o.Scheme, Host: p.host, Path: p.path, Query: p.query, HasQuery: p.hasQuery,
 		Proto: p.proto, Header: c.fields, Lines: p.lines, Client: c.o.Client, TLS: c.o.TLS, Room: &c.room,

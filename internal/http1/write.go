@@ -215,6 +215,8 @@ type sender struct {
 	more bool
 	// failed is the connection's first write error: nothing more can be sent.
 	failed error
+	// total is how many bytes have been sent.
+	total int64
 	// broken is what the body's reader reported: the message is incomplete.
 	broken error
 	direct direct
@@ -238,6 +240,9 @@ func (s *sender) begin() {
 	}
 }
 
+// position is how many bytes have been given to it, sent or not.
+func (s *sender) position() int64 { return s.total + int64(len(s.out)) }
+
 // end ends an answer of which all but what may wait has been sent.
 func (s *sender) end() {
 	if len(s.out) == 0 || s.failed != nil {
@@ -251,13 +256,16 @@ func (s *sender) flush() error {
 		return s.failed
 	}
 	s.w.armWrite(s.timeout)
-	ok := false
+	ok, n := false, len(s.out)
 	if s.sip != nil {
 		ok, s.failed = s.sip.write(s.out)
 	}
 	if !ok {
-		_, s.failed = s.w.conn.Write(s.out)
+		n, s.failed = s.w.conn.Write(s.out)
+	} else if s.failed != nil {
+		n = 0
 	}
+	s.total += int64(n)
 	s.out = s.out[:0]
 	return s.failed
 }
@@ -314,11 +322,15 @@ func (s *sender) send(p []byte) error {
 	if tcp, ok := s.w.conn.(*net.TCPConn); ok && len(s.out) > 0 {
 		s.pieces = [2][]byte{s.out, p}
 		s.vector = s.pieces[:]
-		_, s.failed = s.vector.WriteTo(tcp)
+		var n int64
+		n, s.failed = s.vector.WriteTo(tcp)
+		s.total += n
 		s.pieces, s.vector = [2][]byte{}, nil
 		s.out = s.out[:0]
 	} else if s.flush() == nil {
-		_, s.failed = s.w.conn.Write(p)
+		var n int
+		n, s.failed = s.w.conn.Write(p)
+		s.total += int64(n)
 	}
 	return s.failed
 }

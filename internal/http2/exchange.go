@@ -247,6 +247,7 @@ func (s *stream) sendHead(resp *message.Response, n int64, end bool) bool {
 		b = e.field(b, "Content-Length", c.lengthText(n))
 	}
 	c.out = sealBlock(b, start, s.id, end)
+	s.counts(len(c.out) - start)
 	s.sentHead, s.sentEnd = true, end
 	if end {
 		c.tell(s)
@@ -351,8 +352,16 @@ func (s *stream) sendTrailer(h message.Header) {
 		}
 		c.out = sealBlock(b, start, s.id, true)
 	}
+	s.counts(len(c.out) - start)
 	s.sentEnd = true
 	c.tell(s)
+}
+
+// counts notes bytes of an answer.
+func (s *stream) counts(n int) {
+	if s.room != nil {
+		s.room.Sent += int64(n)
+	}
 }
 
 // dataWriter takes the bytes of an io.WriterTo to the output buffer.

@@ -104,6 +104,7 @@ func (s *stream) send(p []byte, end bool) error {
 		c.room(headSize + int(n))
 		c.out = appendFrame(c.out, int(n), frameData, flags, s.id)
 		c.out = append(c.out, p[:n]...)
+		s.counts(headSize + int(n))
 		p = p[n:]
 		s.sendWindow -= n
 		c.sendWindow -= n
@@ -116,6 +117,7 @@ func (s *stream) send(p []byte, end bool) error {
 	}
 	if end && !s.sentEnd {
 		c.room(headSize)
+		s.counts(headSize)
 		c.out = appendFrame(c.out, 0, frameData, flagEndStream, s.id)
 		s.sentEnd = true
 	}

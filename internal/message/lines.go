@@ -98,4 +98,7 @@ type Room struct {
 	Fields   [24]Field
 	Text     [128]byte
 	Body     Bytes
+	// Sent is how many bytes of the connection the answer has taken when its body is closed. The engine counts them; it is 0 where
+	// it does not.
+	Sent int64
 }
