@@ -71,7 +71,7 @@ func (d *distributionCompiler) bucketElsewhere(name, instead string) string {
 // deliveries takes up the deliveries of a source.
 func (lp *logPlan) deliveries(rec *store.Record, src *resource.DeliverySource, cookies bool) {
 	if src.LogType != "ACCESS_LOGS" {
-		lp.d.unsupported(rec, "LogType", "no "+src.LogType+" are written: viewers are not asked for a certificate")
+		lp.d.unsupported(rec, "LogType", "no "+src.LogType+" are written: access logs are the only ones here")
 		return
 	}
 	for rec, v := range resource.Deliveries.All(lp.d.view, cloudFrontLogs) {
