@@ -216,6 +216,13 @@ func (d *distributionCompiler) origin(rec *store.Record, o *cloudfront.Origin, i
 	case o.VpcOriginConfig != nil:
 		d.vpcOrigin(&out, o.VpcOriginConfig)
 	}
+	if _, _, _, ok := tlsRange(out.SSLProtocols); !ok {
+		setting := ".CustomOriginConfig.OriginSSLProtocols"
+		if out.VPC {
+			setting = ".VpcOriginConfig"
+		}
+		d.unsupported(rec, path+setting, "SSLv3 is not offered to the origin, and nothing newer is allowed: requests over HTTPS get 502")
+	}
 	out.Access = d.access(o, distribution)
 	d.signingFinding(rec, &out, path)
 	return out

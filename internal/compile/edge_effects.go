@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"slices"
 
 	"github.com/foregate/foregate/internal/bucket"
 	"github.com/foregate/foregate/internal/edge"
@@ -50,7 +51,10 @@ func (fx *edgeEffects) Fetch(ctx context.Context, f *edge.FetchRequest) (*messag
 	if f.GRPC && o.VPC {
 		return nil, &edge.FetchError{Kind: edge.FetchProtocol, Err: errGRPCInVPC}
 	}
-	t.MinTLS, t.MaxTLS = tlsRange(o.SSLProtocols)
+	ok := false
+	if t.MinTLS, t.MaxTLS, t.NoTLS11, ok = tlsRange(o.SSLProtocols); !ok && f.Scheme == "https" {
+		return nil, &edge.FetchError{Kind: edge.FetchTLS, Err: errSSLv3}
+	}
 	if f.Timing != nil {
 		t.Timing = (*origin.Timing)(f.Timing)
 	}
@@ -67,17 +71,27 @@ var errGRPCInClear = errors.New("gRPC goes to origins over HTTPS only, and the o
 // errGRPCInVPC is DG-private-content-vpc-origins, "Protocol and Feature Restrictions"; what CloudFront answers is not known.
 var errGRPCInVPC = errors.New("VPC origins do not support gRPC")
 
-// tlsRange is the range of versions that OriginSslProtocols allows. SSLv3 is offered by nobody any more: TLS 1.0 is the oldest.
-func tlsRange(names []string) (lowest, highest uint16) {
-	for _, n := range names {
-		v := map[string]uint16{"SSLv3": tls.VersionTLS10, "TLSv1": tls.VersionTLS10, "TLSv1.1": tls.VersionTLS11, "TLSv1.2": tls.VersionTLS12}[n]
-		if lowest == 0 || v < lowest {
+// tlsRange is what OriginSslProtocols allows: a range, and whether TLS 1.1 is missing from between its ends. SSLv3 is offered by nobody
+// any more; ok is false when nothing else is allowed.
+func tlsRange(names []string) (lowest, highest uint16, gap, ok bool) {
+	if len(names) == 0 {
+		return 0, 0, false, true
+	}
+	for i, n := range []string{"TLSv1", "TLSv1.1", "TLSv1.2"} {
+		v := tls.VersionTLS10 + uint16(i)
+		if !slices.Contains(names, n) {
+			continue
+		}
+		if lowest == 0 {
 			lowest = v
 		}
-		highest = max(highest, v)
+		highest = v
 	}
-	return lowest, highest
+	return lowest, highest, lowest == tls.VersionTLS10 && highest == tls.VersionTLS12 && !slices.Contains(names, "TLSv1.1"), lowest != 0
 }
+
+// errSSLv3 is an origin that allows nothing newer.
+var errSSLv3 = errors.New("the origin allows SSLv3 only, which is not offered: it is broken (rfc7568)")
 
 // fetchError turns a failure of a connection into what CloudFront's pages tell apart.
 func fetchError(err error) error {

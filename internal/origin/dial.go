@@ -170,6 +170,9 @@ func (c *Client) tlsConfig(t *Target) (*tls.Config, error) {
 	if cert := t.Certificate; cert != nil {
 		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return cert, nil }
 	}
+	if t.NoTLS11 {
+		config.VerifyConnection = refuseTLS11
+	}
 	if t.SkipVerify {
 		return config, nil
 	}
@@ -178,8 +181,24 @@ func (c *Client) tlsConfig(t *Target) (*tls.Config, error) {
 		return nil, err
 	}
 	names := t.verifyNames()
-	config.VerifyConnection = func(s tls.ConnectionState) error { return c.verify(s, roots, names) }
+	noTLS11 := t.NoTLS11
+	config.VerifyConnection = func(s tls.ConnectionState) error {
+		if noTLS11 {
+			if err := refuseTLS11(s); err != nil {
+				return err
+			}
+		}
+		return c.verify(s, roots, names)
+	}
 	return config, nil
+}
+
+// refuseTLS11 is for a list of versions with a gap: crypto/tls offers a range, which is all that a ClientHello of TLS 1.2 can say.
+func refuseTLS11(s tls.ConnectionState) error {
+	if s.Version == tls.VersionTLS11 {
+		return errors.New("the origin chose protocol version TLS 1.1, which is not among the allowed ones")
+	}
+	return nil
 }
 
 // verify checks chain and names.

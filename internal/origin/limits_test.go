@@ -102,6 +102,8 @@ func TestTimeouts(t *testing.T) {
 		{"head in drips", Target{ReadTimeout: 7 * s}, func(c net.Conn) { head(c); drip(c, s, "HTTP/1.1 200 OK\r\nX: ") }, false, ResponseTimeout, 7 * s},
 		{"body stalls", Target{ReadTimeout: 7 * s}, func(c net.Conn) { head(c); drip(c, 100*s, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n") }, false, ResponseTimeout, 7 * s},
 		{"body in drips, cut", Target{ReadTimeout: 7 * s, CompletionTimeout: 20 * s}, func(c net.Conn) { head(c); drip(c, s, "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n") }, false, ResponseTimeout, 20 * s},
+		{"no answer, attempts cut", Target{ReadTimeout: 15 * s, CompletionTimeout: 20 * s, Attempts: 3}, func(c net.Conn) { head(c); c.Read(make([]byte, 1)) }, false, ResponseTimeout, 20 * s},
+		{"in memory: no answer, attempts cut", Target{ReadTimeout: 15 * s, CompletionTimeout: 20 * s, Attempts: 3}, nil, true, ResponseTimeout, 20 * s},
 		{"no answer, cut", Target{ReadTimeout: -1, CompletionTimeout: 20 * s}, func(c net.Conn) { head(c); c.Read(make([]byte, 1)) }, false, ResponseTimeout, 20 * s},
 		{"in memory: no answer, cut", Target{ReadTimeout: 30 * s, CompletionTimeout: 20 * s}, nil, true, ResponseTimeout, 20 * s},
 	} {
@@ -294,14 +296,16 @@ func TestVersions(t *testing.T) {
 	const v10, v11, v12, v13 = tls.VersionTLS10, tls.VersionTLS11, tls.VersionTLS12, tls.VersionTLS13
 	for _, tt := range []struct {
 		lowest, highest, offered, served uint16 // offered: what the origin speaks at most; served: at least
-		want                             string
+		want                             string // with "no 1.1 " before it when TLS 1.1 is left out
 	}{
+		{v10, v12, v11, v10, "no 1.1 "}, {v10, v12, v12, v10, "no 1.1 1.2"}, {v10, v12, v10, v10, "no 1.1 1.0"},
 		{0, 0, v13, v10, "1.3"}, {0, 0, v12, v10, "1.2"}, {0, 0, v11, v10, ""},
 		{v12, v12, v13, v10, "1.2"}, {v12, v12, v13, v13, ""}, {v12, v12, v11, v10, ""},
 		{v10, v12, v11, v10, "1.1"}, {v10, v10, v13, v10, "1.0"}, {v10, v11, v13, v12, ""},
 	} {
 		target := tlsOrigin(t, &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tt.served, MaxVersion: tt.offered})
 		target.SNI, target.SkipVerify, target.MinTLS, target.MaxTLS = "origin.example", true, tt.lowest, tt.highest
+		tt.want, target.NoTLS11 = strings.CutPrefix(tt.want, "no 1.1 ")
 		resp, err := newClient(t, Options{}).Fetch(t.Context(), target, get("/"))
 		switch {
 		case tt.want == "" && KindOf(err) != TLS:

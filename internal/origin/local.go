@@ -41,7 +41,7 @@ func (c *Client) fetchLocal(ctx context.Context, t *Target, h message.Handler, r
 	inner, cancel := context.WithCancelCause(context.WithValue(ctx, depthKey{}, depth+1))
 	l := &localCall{c: c, t: t, handler: h, address: e.Address, cancel: cancel}
 	if t.CompletionTimeout > 0 {
-		l.end = time.Now().Add(t.CompletionTimeout)
+		l.end = t.completeBy
 	}
 	in := l.request(r)
 	resp, err := l.run(ctx, inner, in)

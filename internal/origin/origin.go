@@ -18,6 +18,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -50,6 +51,8 @@ type Target struct {
 	SkipVerify bool
 	// MinTLS and MaxTLS are crypto/tls version numbers; 0 means TLS 1.2 and the highest there is.
 	MinTLS, MaxTLS uint16
+	// NoTLS11 leaves TLS 1.1 out from between them: an origin that agrees on it is refused behind the handshake.
+	NoTLS11 bool
 	// HTTP2 has the origin spoken to in HTTP/2 and in nothing else: agreed on by ALPN over TLS, known beforehand in clear.
 	// Requests share connections then, and answers may have a Trailer.
 	HTTP2 bool
@@ -61,9 +64,10 @@ type Target struct {
 	// each wait between reads; KeepAlive the time that an idle connection is kept. Defaults: 10 s, 30 s, 5 s
 	// (facts: cloudfront-dataplane 4). A negative ReadTimeout means none, a negative KeepAlive no reuse.
 	ConnectTimeout, ReadTimeout, KeepAlive time.Duration
-	// CompletionTimeout bounds an attempt from the request to the end of the answer; 0 means that an answer may take as long as
-	// it goes on.
+	// CompletionTimeout bounds everything: all attempts, from the first one to the end of the answer
+	// (DG-downloaddistvaluesorigin); 0 means that an answer may take as long as it goes on.
 	CompletionTimeout time.Duration
+	completeBy        time.Time // when it ends; set by Fetch
 	// Room, which may be nil, is memory for the answer, for this fetch only. An answer of the network is made in it.
 	Room *message.Room
 	// Attempts is how often to try to connect and, for GET and HEAD without a body, to get an answer; 0 means 1
@@ -228,9 +232,17 @@ func (c *Client) Fetch(ctx context.Context, t Target, r *message.Request) (*mess
 		}
 	}
 	repeatable := r.Body == nil && (r.Method == http.MethodGet || r.Method == http.MethodHead)
+	if t.CompletionTimeout > 0 {
+		t.completeBy = time.Now().Add(t.CompletionTimeout)
+	}
 	for attempt := 1; ; attempt++ {
 		var resp *message.Response
 		var e *Error
+		if left, bounded := t.left(); bounded && left <= 0 {
+			return nil, &Error{Kind: ResponseTimeout, Address: t.address(), Attempts: attempt - 1, Err: errIncompleteInTime}
+		} else if bounded {
+			t.ConnectTimeout = min(t.ConnectTimeout, left)
+		}
 		if h != nil {
 			in := t // a copy, so that t itself need not live on the heap
 			resp, e = c.fetchLocal(ctx, &in, h, r)
@@ -245,6 +257,16 @@ func (c *Client) Fetch(ctx context.Context, t Target, r *message.Request) (*mess
 			return nil, e
 		}
 	}
+}
+
+var errIncompleteInTime = errors.New("no whole answer within the response completion timeout")
+
+// left is what is left of CompletionTimeout; bounded is false without one.
+func (t *Target) left() (left time.Duration, bounded bool) {
+	if t.completeBy.IsZero() {
+		return 0, false
+	}
+	return time.Until(t.completeBy), true
 }
 
 // Overrides tells whether Options.Override sends a host elsewhere, on one port at least.

@@ -22,6 +22,7 @@ type key struct {
 	scheme, host, sni, verify string
 	port                      int
 	minTLS, maxTLS            uint16
+	noTLS11                   bool
 	skip, http2               bool
 	certificate               *tls.Certificate
 }
@@ -31,7 +32,7 @@ func keyOf(t *Target) key {
 	if t.Scheme != "https" {
 		return k
 	}
-	k.sni, k.minTLS, k.maxTLS, k.skip, k.certificate = t.SNI, t.MinTLS, t.MaxTLS, t.SkipVerify, t.Certificate
+	k.sni, k.minTLS, k.maxTLS, k.noTLS11, k.skip, k.certificate = t.SNI, t.MinTLS, t.MaxTLS, t.NoTLS11, t.SkipVerify, t.Certificate
 	switch len(t.VerifyNames) {
 	case 0:
 	case 1:
@@ -332,7 +333,11 @@ func (c *Client) sweepIdle() {
 // roundTrip does one exchange.
 func (k *conn) roundTrip(ctx context.Context, t *Target, r *message.Request) (*message.Response, error) {
 	k.http.SetReadTimeout(max(t.ReadTimeout, 0))
-	k.http.SetCompletion(t.CompletionTimeout)
+	completion := t.CompletionTimeout
+	if left, bounded := t.left(); bounded {
+		completion = max(left, time.Nanosecond)
+	}
+	k.http.SetCompletion(completion)
 	k.http.Lend(t.Room)
 	k.keep = t.KeepAlive
 	k.begin(ctx)

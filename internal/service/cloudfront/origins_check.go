@@ -112,6 +112,11 @@ func checkOrigin(r store.Reader, o *cloudfront.Origin, at string) error {
 	if n := deref(or(o.ConnectionTimeout, 10)); n < 1 || n > 10 {
 		return invalid(at+".ConnectionTimeout", "The parameter ConnectionTimeout is invalid.", "1 to 10 seconds")
 	}
+	if s := o.OriginShield; s != nil && deref(s.Enabled) && !slices.Contains(shieldRegions, deref(s.OriginShieldRegion)) {
+		return refuse(cloudfront.ErrCodeInvalidArgument, at+".OriginShield.OriginShieldRegion", "The parameter OriginShieldRegion is invalid.", diag.Finding{ // text: our words
+			Doc: docOriginShield, Because: []string{fmt.Sprintf("CloudFront has no Origin Shield in %q", deref(s.OriginShieldRegion))},
+			Fixes: []string{"name the one that is nearest to the origin: " + strings.Join(shieldRegions, ", ")}})
+	}
 	if err := checkOriginHeaders(o, at); err != nil {
 		return err
 	}
@@ -120,12 +125,40 @@ func checkOrigin(r store.Reader, o *cloudfront.Origin, at string) error {
 			return err
 		}
 	}
+	if err := checkCompletion(o, at); err != nil {
+		return err
+	}
 	if v := o.S3OriginConfig; v != nil {
 		if err := checkOriginTimeouts(v.OriginReadTimeout, nil, at+".S3OriginConfig"); err != nil {
 			return err
 		}
 	}
 	return checkAccess(r, o, at)
+}
+
+const docOriginShield = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/origin-shield.html#choose-origin-shield-region"
+
+// shieldRegions are those of DG-origin-shield, "Choose the AWS Region for Origin Shield".
+var shieldRegions = []string{"us-east-2", "us-east-1", "us-west-2", "ap-south-1", "ap-northeast-2", "ap-southeast-1", "ap-southeast-2", "ap-northeast-1",
+	"eu-central-1", "eu-west-1", "eu-west-2", "sa-east-1", "me-central-1"}
+
+// checkCompletion: the response completion timeout is not shorter than the response timeout (DG-downloaddistvaluesorigin).
+func checkCompletion(o *cloudfront.Origin, at string) error {
+	var read *int64
+	switch {
+	case o.CustomOriginConfig != nil:
+		read = o.CustomOriginConfig.OriginReadTimeout
+	case o.VpcOriginConfig != nil:
+		read = o.VpcOriginConfig.OriginReadTimeout
+	case o.S3OriginConfig != nil:
+		read = o.S3OriginConfig.OriginReadTimeout
+	}
+	n, least := o.ResponseCompletionTimeout, deref(or(read, 30))
+	if n == nil || *n == 0 || *n >= least {
+		return nil
+	}
+	return invalid(at+".ResponseCompletionTimeout", "The parameter ResponseCompletionTimeout is invalid.", // text: our words
+		fmt.Sprintf("%d seconds are less than the response timeout of %d", *n, least))
 }
 
 func badDomain(at, domain, message string) error {

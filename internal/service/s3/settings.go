@@ -250,7 +250,9 @@ func (s *Service) PutBucketCors(ctx context.Context, in *s3.PutBucketCorsInput) 
 
 // checkCORS checks a rule. The text about methods is recorded (localstack test_s3_cors); those about stars are from public reports.
 func checkCORS(rule *s3.CORSRule, path string) error {
-	no := func(member, text string) error { return refuse(problem{400, "InvalidRequest", path + "." + member}, text, "") }
+	no := func(member, text string) error {
+		return refuse(problem{400, "InvalidRequest", path + "." + member}, text, "")
+	}
 	if len(rule.AllowedMethods) == 0 || len(rule.AllowedOrigins) == 0 {
 		return malformedXML()
 	}
