@@ -32,7 +32,7 @@ func loggedLines(t *testing.T, n *Node) (legacy [][]string, records []map[string
 		if err != nil {
 			t.Fatal(err)
 		}
-		b, err := n.objects.read(t.Context(), name, key)
+		b, err := n.readObject(t.Context(), name, key)
 		if err != nil {
 			t.Fatal(err)
 		}
