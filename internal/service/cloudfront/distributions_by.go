@@ -2,6 +2,8 @@ package cloudfront
 
 import (
 	"context"
+	"fmt"
+	"regexp"
 	"slices"
 
 	"github.com/foregate/foregate/internal/awsapi"
@@ -33,6 +35,34 @@ func (s *Service) using(ctx context.Context, marker, maxItems *string, use func(
 	}
 	return list, err
 }
+
+// ListDistributionsByOwnedResource lists the distributions, with their accounts, that use a resource which accounts can share: a
+// VPC origin, or an Anycast list, of which there are none (DG-sharing-resources). A node has one account.
+func (s *Service) ListDistributionsByOwnedResource(ctx context.Context, in *cloudfront.ListDistributionsByOwnedResourceInput) (*cloudfront.ListDistributionsByOwnedResourceOutput, error) {
+	parts := sharedARN.FindStringSubmatch(deref(in.ResourceArn))
+	if parts == nil {
+		return nil, invalid("ResourceArn", "The parameter ResourceArn is invalid.", // text: our words
+			fmt.Sprintf("%q is not the ARN of a VPC origin or an Anycast IP list", deref(in.ResourceArn)))
+	}
+	id := parts[3]
+	if _, ok := resource.VpcOrigins.Get(s.env.Store.Read(ctx), global, id); !ok || parts[1] != s.env.Account || parts[2] != "vpcorigin" {
+		return nil, awsapi.Errorf(cloudfront.ErrCodeEntityNotFound, "The specified entity does not exist.") // text: our words
+	}
+	ids, err := s.idsWith(ctx, in.Marker, in.MaxItems, func(c *cloudfront.DistributionConfig) bool {
+		return slices.ContainsFunc(c.Origins.Items, usesVpcOrigin(id))
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := &cloudfront.DistributionIdOwnerList{Marker: ids.Marker, NextMarker: ids.NextMarker, MaxItems: ids.MaxItems, IsTruncated: ids.IsTruncated, Quantity: ids.Quantity}
+	for _, id := range ids.Items {
+		out.Items = append(out.Items, &cloudfront.DistributionIdOwner{DistributionId: new(id), OwnerAccountId: &s.env.Account})
+	}
+	return &cloudfront.ListDistributionsByOwnedResourceOutput{DistributionList: out}, nil
+}
+
+// sharedARN matches the ARN of a resource that accounts can share: account, kind, id.
+var sharedARN = regexp.MustCompile(`^arn:aws:cloudfront::(\d{12}):(vpcorigin|anycast-ip-list)/([^/]+)$`)
 
 // idsOf pages through the ids of the distributions with a behavior that satisfies use.
 func (s *Service) idsOf(ctx context.Context, marker, maxItems *string, use func(*cloudfront.DefaultCacheBehavior) bool) (*cloudfront.DistributionIdList, error) {

@@ -173,7 +173,7 @@ func TestOriginCustomHeaders(t *testing.T) {
 	refused("long name", []*cloudfront.OriginCustomHeader{header(strings.Repeat("n", 257), "v")}, refusal{code: "InvalidArgument", status: 400, path: at + ".Items[0].HeaderName"})
 	refused("long value", []*cloudfront.OriginCustomHeader{header("X", strings.Repeat("v", 1784))}, refusal{code: "InvalidArgument", status: 400, path: at + ".Items[0].HeaderName"})
 	refused("10,240 characters", many(10, 1024-5), refusal{})
-	refused("10,250 characters", many(10, 1025-5), refusal{code: "InvalidArgument", status: 400, path: at})
+	refused("10,250 characters", many(10, 1025-5), refusal{code: "InvalidArgument", status: 400, path: at + ".Items[9].HeaderName"})
 	refused("no name", []*cloudfront.OriginCustomHeader{header("", "v")}, refusal{code: "MissingArgument", status: 400, path: at + ".Items[0].HeaderName"})
 }
 

@@ -260,13 +260,28 @@ func checkOriginHeaders(o *cloudfront.Origin, at string) error {
 		if err := checkField(deref(h.HeaderName), deref(h.HeaderValue), indexed(at+".Items", i)+".Header"); err != nil {
 			return err
 		}
-		if len(name) > 256 || len(deref(h.HeaderValue)) > 1783 {
-			return invalid(path, "The parameter HeaderName or HeaderValue is too long.", "a name has at most 256 characters, a value 1,783") // text: our words
+		if err := checkHeaderLength(name, deref(h.HeaderValue), path, &total); err != nil {
+			return err
 		}
-		total += len(name) + len(deref(h.HeaderValue))
 	}
-	if total > 10240 {
-		return invalid(at, "The origin custom headers are too long.", "all names and values together have at most 10,240 characters") // text: our words
+	return nil
+}
+
+// Quotas on lengths of headers that a configuration adds (DG-cloudfront-limits, "Quotas on headers").
+const (
+	maxHeaderName  = 256
+	maxHeaderValue = 1783
+	maxHeaders     = 10240 // all names and values together
+)
+
+// checkHeaderLength refuses a header that a configuration adds, and that is too long by itself or with those of total.
+func checkHeaderLength(name, value, path string, total *int) error {
+	*total += len(name) + len(value)
+	switch {
+	case len(name) > maxHeaderName || len(value) > maxHeaderValue:
+		return invalid(path, "The name or the value of a custom header is too long.", "a name has at most 256 characters, a value 1,783") // text: our words
+	case *total > maxHeaders:
+		return invalid(path, "The custom headers are too long.", "all names and values together have at most 10,240 characters") // text: our words
 	}
 	return nil
 }

@@ -171,6 +171,10 @@ func checkCORS(c *cloudfront.ResponseHeadersPolicyCorsConfig, path string) error
 		return missingArgument(path + ".OriginOverride")
 	}
 	for i, o := range c.AccessControlAllowOrigins.Items {
+		if len(o) > maxHeaderValue { // an answer has one origin
+			return invalid(indexed(path+".AccessControlAllowOrigins.Items", i), "The parameter AccessControlAllowOrigins is too long.", // text: our words
+				"a value of Access-Control-Allow-Origin has at most 1,783 characters")
+		}
 		host := o
 		if _, rest, ok := strings.Cut(o, "://"); ok {
 			host = rest
@@ -199,7 +203,7 @@ func checkSecurityHeaders(c *cloudfront.ResponseHeadersPolicySecurityHeadersConf
 	if c == nil {
 		return nil
 	}
-	if p := c.ContentSecurityPolicy; p != nil && len(deref(p.ContentSecurityPolicy)) > 1783 {
+	if p := c.ContentSecurityPolicy; p != nil && len(deref(p.ContentSecurityPolicy)) > maxHeaderValue {
 		return refuse(cloudfront.ErrCodeTooLongCSPInResponseHeadersPolicy, path+".ContentSecurityPolicy", "The length of the Content-Security-Policy header value in the response headers policy exceeds the maximum.", diag.Finding{Doc: docResponseHeaders})
 	}
 	if f := c.FrameOptions; f != nil && deref(f.FrameOption) != "DENY" && deref(f.FrameOption) != "SAMEORIGIN" {
@@ -228,6 +232,7 @@ func checkHeaderLists(c *cloudfront.ResponseHeadersPolicyConfig, path string) er
 		if len(l.Items) > 10 {
 			return refuse(cloudfront.ErrCodeTooManyCustomHeadersInResponseHeadersPolicy, path+".CustomHeadersConfig", "The number of custom headers in the response headers policy exceeds the maximum.", diag.Finding{})
 		}
+		total := 0
 		for i, h := range l.Items {
 			if deref(h.Header) == "" {
 				return missingArgument(indexed(path+".CustomHeadersConfig.Items", i) + ".Header")
@@ -238,6 +243,9 @@ func checkHeaderLists(c *cloudfront.ResponseHeadersPolicyConfig, path string) er
 			}
 			if !http1.ValidValue(deref(h.Value)) {
 				return invalid(indexed(path+".CustomHeadersConfig.Items", i)+".Value", "The parameter Value contains invalid characters.", noLineEnds) // text: our words
+			}
+			if err := checkHeaderLength(*h.Header, deref(h.Value), indexed(path+".CustomHeadersConfig.Items", i)+".Header", &total); err != nil {
+				return err
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package cloudfront
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/foregate/foregate/internal/awsapi/cloudfront"
@@ -100,5 +101,19 @@ func TestVpcOriginLife(t *testing.T) {
 	list, err := s.ListDistributionsByVpcOriginId(ctx, &cloudfront.ListDistributionsByVpcOriginIdInput{VpcOriginId: v.Id})
 	if err != nil || *list.DistributionIdList.Quantity != 1 {
 		t.Error(list, err)
+	}
+	owned, err := s.ListDistributionsByOwnedResource(ctx, &cloudfront.ListDistributionsByOwnedResourceInput{ResourceArn: v.Arn})
+	if err != nil || len(owned.DistributionList.Items) != 1 || *owned.DistributionList.Items[0].DistributionId != list.DistributionIdList.Items[0] ||
+		*owned.DistributionList.Items[0].OwnerAccountId != *v.AccountId || *owned.DistributionList.MaxItems != 100 || *owned.DistributionList.IsTruncated {
+		t.Error(owned, err)
+	}
+	for arn, code := range map[string]string{
+		*v.Arn + "x": "EntityNotFound", strings.Replace(*v.Arn, *v.AccountId, "999999999999", 1): "EntityNotFound",
+		strings.Replace(*v.Arn, "vpcorigin", "anycast-ip-list", 1): "EntityNotFound", *v.Id: "InvalidArgument", "": "InvalidArgument",
+		strings.Replace(*v.Arn, "vpcorigin", "distribution", 1): "InvalidArgument",
+	} {
+		if _, err := s.ListDistributionsByOwnedResource(ctx, &cloudfront.ListDistributionsByOwnedResourceInput{ResourceArn: &arn}); codeOf(err) != code {
+			t.Errorf("%s: %v, want %s", arn, err, code)
+		}
 	}
 }
