@@ -36,7 +36,7 @@ func (d *deployment) unknown(res *cloudformation.Resource) {
 }
 
 // returns has what Ref and Fn::GetAtt return for types that Foregate does not make and that served resources often refer to:
-// in {name}, {region}, {account} and {partition}. Where an ARN is wanted, another text would be refused. Sources: the types'
+// in {name}, {region}, {account}, {partition}, and {scope} of a web ACL. Where an ARN is wanted, another text would be refused. Sources: the types'
 // pages in CloudFormation's template reference, "Return values".
 var returns = map[string]struct {
 	ref        string
@@ -57,7 +57,12 @@ var returns = map[string]struct {
 	"AWS::ElasticLoadBalancingV2::LoadBalancer": {"arn:{partition}:elasticloadbalancing:{region}:{account}:loadbalancer/net/{name}/0000000000000000", map[string]string{
 		"LoadBalancerArn": "arn:{partition}:elasticloadbalancing:{region}:{account}:loadbalancer/net/{name}/0000000000000000",
 		"DNSName":         "{name}-0000000000000000.elb.{region}.amazonaws.com", "CanonicalHostedZoneID": "Z00000000000000000000", "LoadBalancerName": "{name}"}},
+	"AWS::WAFv2::WebACL": {"{name}|" + noUUID + "|{Scope}", map[string]string{
+		"Arn": "arn:{partition}:wafv2:{region}:{account}:{scope}/webacl/{name}/" + noUUID, "Id": noUUID}},
+	"AWS::WAF::WebACL": {noUUID, nil},
 }
+
+const noUUID = "00000000-0000-0000-0000-000000000000"
 
 // absent makes up the names of a resource that is not made.
 func (d *deployment) absent(res *cloudformation.Resource) resource.StackResource {
@@ -66,11 +71,15 @@ func (d *deployment) absent(res *cloudformation.Resource) resource.StackResource
 	if !ok {
 		return r
 	}
-	name := r.PhysicalID
+	name, scope, path := r.PhysicalID, "REGIONAL", "regional"
 	if e, err := d.instance.Evaluate(res.LogicalID, d); err == nil { // a name of the template's own: TableName, Name
 		name = cmp.Or(text(e.Properties, res.Type[strings.LastIndexByte(res.Type, ':')+1:]+"Name"), text(e.Properties, "Name"), name)
+		if text(e.Properties, "Scope") == "CLOUDFRONT" {
+			scope, path = "CLOUDFRONT", "global"
+		}
 	}
-	fill := strings.NewReplacer("{name}", name, "{region}", d.opts.Region, "{account}", d.opts.Account, "{partition}", arn.Partition(d.opts.Region))
+	fill := strings.NewReplacer("{name}", name, "{region}", d.opts.Region, "{account}", d.opts.Account, "{partition}", arn.Partition(d.opts.Region),
+		"{Scope}", scope, "{scope}", path)
 	r.PhysicalID, r.Attributes = fill.Replace(shape.ref), map[string]string{}
 	for k, v := range shape.attributes {
 		r.Attributes[k] = fill.Replace(v)

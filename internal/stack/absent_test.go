@@ -24,6 +24,13 @@ Resources:
 		{name: "load balancer", id: "LB", want: "arn:aws:elasticloadbalancing:us-east-1:000000000000:loadbalancer/net/s-LB/0000000000000000", resources: `
   LB: {Type: AWS::ElasticLoadBalancingV2::LoadBalancer}
   Link: {Type: AWS::ApiGateway::VpcLink, Properties: {Name: l, TargetArns: [!Ref LB]}}`},
+		{name: "web ACL of a distribution", id: "ACL", attribute: "Arn", want: "arn:aws:wafv2:us-east-1:000000000000:global/webacl/guard/00000000-0000-0000-0000-000000000000", resources: `
+  ACL: {Type: AWS::WAFv2::WebACL, Properties: {Name: guard, Scope: CLOUDFRONT}}
+  D: {Type: AWS::CloudFront::Distribution, Properties: {DistributionConfig: {Enabled: true, WebACLId: !GetAtt ACL.Arn,
+    Origins: [{Id: o, DomainName: example.com, CustomOriginConfig: {OriginProtocolPolicy: https-only}}],
+    DefaultCacheBehavior: {TargetOriginId: o, ViewerProtocolPolicy: allow-all, CachePolicyId: 658327ea-f89d-4fab-a63d-7e88639e58f6}}}}`},
+		{name: "web ACL of an API", id: "ACL", want: "s-ACL|00000000-0000-0000-0000-000000000000|REGIONAL", resources: `
+  ACL: {Type: AWS::WAFv2::WebACL, Properties: {Scope: REGIONAL}}`},
 		{name: "any other type", id: "X", attribute: "SomeArn", want: "arn:aws:unsupported:us-east-1:000000000000:s-X", resources: `
   X: {Type: Custom::Thing, Properties: {ServiceToken: !GetAtt F.Arn}}`},
 		{name: "what is refused for a made-up name", left: "P", resources: `
