@@ -126,7 +126,7 @@ func (r *CORSRule) fields(origin string, asked []string) []message.Field {
 }
 
 // preflight answers OPTIONS, which nobody has to be allowed to send: 200 when a rule matches, and errors as recorded by localstack's
-// test_s3_cors; that of a missing method is live. refuse renders them, as XML or as a website's page.
+// test_s3_cors; the text for a missing method is unsourced. refuse renders them, as XML or as a website's page.
 func (x *exchange) preflight(refuse func(e s3Error, cause string) *message.Response) *message.Response {
 	origin, hasOrigin := x.r.Header.Lookup("Origin")
 	method := x.r.Header.Get(requestMethod)

@@ -146,7 +146,7 @@ func (d *distributionCompiler) plan(rec *store.Record, v *resource.Distribution)
 			group.Members = append(group.Members, origins[deref(m.OriginId)])
 		}
 		if s := deref(g.SelectionCriteria); s != "" && s != "default" {
-			d.unsupported(rec, fmt.Sprintf(config+".OriginGroups.Items[%d].SelectionCriteria", i), "the primary origin is asked first, whatever its quality score")
+			d.unsupported(rec, fmt.Sprintf(config+".OriginGroups.Items[%d].SelectionCriteria", i), "there are no CMSD scores of MediaPackage on one node: the primary origin is asked first")
 		}
 		for _, code := range g.FailoverCriteria.StatusCodes.Items {
 			group.FailoverOn = append(group.FailoverOn, int(code))

@@ -309,9 +309,13 @@ func checkAccess(r store.Reader, o *cloudfront.Origin, at string) error {
 			Fixes: []string{`set S3OriginConfig.OriginAccessIdentity to "" and keep OriginAccessControlId`}})
 	}
 	if control != "" {
-		if _, ok := resource.OriginAccessControls.Get(r, global, control); !ok {
+		v, ok := resource.OriginAccessControls.Get(r, global, control)
+		if !ok {
 			return refuse(cloudfront.ErrCodeInvalidOriginAccessControl, at+".OriginAccessControlId", "The origin access control is not valid.", diag.Finding{
 				Because: []string{fmt.Sprintf("there is no origin access control %q", control)}})
+		}
+		if err := checkControlType(o, deref(v.Config.OriginAccessControlOriginType), at); err != nil {
+			return err
 		}
 	}
 	if identity == "" {
@@ -323,4 +327,43 @@ func checkAccess(r store.Reader, o *cloudfront.Origin, at string) error {
 			Because: []string{"want origin-access-identity/cloudfront/ID of an identity that exists, got " + identity}})
 	}
 	return nil
+}
+
+// signedDomains are the names of origins, other than buckets, that an origin access control of a type is for
+// (DG-private-content-restricting-access-to-lambda, -mediastore, -mediapackage).
+var signedDomains = []struct {
+	kind string
+	form *regexp.Regexp
+}{
+	{"lambda", regexp.MustCompile(`(?i)^[a-z0-9]+\.lambda-url\.[a-z0-9-]+\.on\.aws$`)},
+	{"mediastore", regexp.MustCompile(`(?i)^[a-z0-9-]+\.data\.mediastore\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?$`)},
+	{"mediapackagev2", regexp.MustCompile(`(?i)^[a-z0-9-]+\.egress\.[a-z0-9-]+\.mediapackagev2\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?$`)},
+}
+
+// checkControlType wants an origin access control that is of the origin's type. The text about types is AWS's (github aws/aws-cdk
+// 26405), the other one is the model's; that the code of the first is InvalidArgument, and which of the two a name of another
+// service gets, is our reading.
+func checkControlType(o *cloudfront.Origin, kind, at string) error {
+	domain := deref(o.DomainName)
+	bucket := o.S3OriginConfig != nil
+	if bucket != (kind == "s3") {
+		want := "CustomOriginConfig for a type other than s3"
+		if kind == "s3" {
+			want = "S3OriginConfig for the type s3, with a bucket's RegionalDomainName"
+		}
+		return invalid(at+".OriginAccessControlId", "Illegal configuration: The origin type and OAC origin type differ.",
+			fmt.Sprintf("the origin access control is for origins of the type %s, and %q is none", kind, deref(o.Id)), "write "+want, "use an origin access control of the origin's type")
+	}
+	if bucket {
+		return nil
+	}
+	for _, d := range signedDomains {
+		if d.kind == kind && d.form.MatchString(domain) {
+			return nil
+		}
+	}
+	return refuse(cloudfront.ErrCodeInvalidDomainNameForOriginAccessControl, at+".DomainName",
+		"An origin access control is associated with an origin whose domain name is not supported.", diag.Finding{
+			Because: []string{fmt.Sprintf("%q is not a name of %s's endpoints", domain, kind)},
+			Fixes:   []string{"take OriginAccessControlId away", "name the endpoint that the service gives, not an alias of it"}})
 }

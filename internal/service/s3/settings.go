@@ -248,7 +248,7 @@ func (s *Service) PutBucketCors(ctx context.Context, in *s3.PutBucketCorsInput) 
 	return &s3.PutBucketCorsOutput{}, s.change(ctx, in.Bucket, func(b *resource.Bucket) { b.CORS = in.CORSConfiguration })
 }
 
-// checkCORS checks a rule. The text about methods is recorded (localstack test_s3_cors); those about stars are from public reports.
+// checkCORS checks a rule. The text about methods is recorded (localstack test_s3_cors); those about stars are unsourced.
 func checkCORS(rule *s3.CORSRule, path string) error {
 	no := func(member, text string) error {
 		return refuse(problem{400, "InvalidRequest", path + "." + member}, text, "")
