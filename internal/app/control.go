@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,7 +46,8 @@ func (n *Node) openServices() error {
 	if err != nil {
 		return fmt.Errorf("find the configuration folder: %w", err)
 	}
-	env := &service.Env{Store: n.store, Now: time.Now, Account: n.opts.Account, Serving: n.Serving, Quotas: n.opts.Quotas}
+	env := &service.Env{Store: n.store, Now: time.Now, Account: n.opts.Account, Serving: n.Serving, Quotas: n.opts.Quotas,
+		KeyPairs: slices.Sorted(maps.Keys(n.opts.KeyPairs))}
 	if env.Seed, err = seed(filepath.Join(config, "foregate")); err != nil {
 		return fmt.Errorf("open this machine's seed: %w", err)
 	}

@@ -18,7 +18,7 @@ import (
 type sourceFlags struct {
 	parameters, origins, buckets, functions []string
 	places                                  []string
-	quotas                                  []string
+	quotas, keyPairs                        []string
 	cacheMemory, cacheDisk                  string
 	realtimeLogs                            string
 	originCredentials                       string
@@ -39,6 +39,7 @@ func (f *sourceFlags) add(cmd *cobra.Command, outputs string) {
 	fl.StringArrayVar(&f.places, "geoip", nil, "where viewers are: `FILE` in MaxMind's format, or ADDRESS=COUNTRY, such as 127.0.0.2=DE; repeatable")
 	fl.StringVar(&f.realtimeLogs, "realtime-logs", "", "folder `DIR` for real-time logs of distributions: a file for each data stream, NAME.log")
 	fl.StringArrayVar(&f.quotas, "quota", nil, "a quota that AWS has raised for the account, `NAME=N`, repeatable; names: "+strings.Join(service.QuotaNames(), ", "))
+	fl.StringArrayVar(&f.keyPairs, "key-pair", nil, "public key of a CloudFront key pair of the account, for TrustedSigners: `ID=FILE`, such as APKA9ONS7QCOWEXAMPLE=public.pem; repeatable")
 	fl.StringVarP(&f.output, "output", "o", "text", "output format: "+outputs)
 }
 
@@ -93,6 +94,9 @@ func (f *sourceFlags) options(formats ...string) (Options, error) {
 		}
 	}
 	if o.Quotas, err = quotas(f.quotas); err != nil {
+		return o, err
+	}
+	if o.KeyPairs, err = keyPairs(f.keyPairs); err != nil {
 		return o, err
 	}
 	if f.cacheMemory != "" {

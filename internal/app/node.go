@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
@@ -62,6 +63,8 @@ type Options struct {
 	CacheDisk int64
 	// Quotas are those that AWS has raised for the account, by service.QuotaNames.
 	Quotas map[string]int
+	// KeyPairs are the public keys of the account's CloudFront key pairs, by id (APKA…).
+	KeyPairs map[string]crypto.PublicKey
 	// ProxyPassthrough opens the forward proxy to every host.
 	ProxyPassthrough bool
 	// Explanations turns on the header Foregate-Explain.
@@ -200,7 +203,7 @@ func (n *Node) openDataPlane() (err error) {
 	}
 	n.env = &compile.Env{
 		Region: n.opts.Region, Account: n.opts.Account, RootKeyID: n.opts.Root.id, RootSecret: n.opts.Root.secret,
-		Now: time.Now, Functions: n.functions, Origins: n.origins, Signatures: new(signed.Verified),
+		Now: time.Now, Functions: n.functions, Origins: n.origins, Signatures: new(signed.Verified), KeyPairs: n.opts.KeyPairs,
 		Sessions: iam.NewSessions(time.Now), Objects: n.objects.of, Cache: n.cache,
 		Places: n.places, NoHTTP3: n.opts.NoHTTP3, EdgeLogs: n.accessLogs, RealtimeLogs: n.opts.RealtimeLogs != "",
 		KeepsBucket:   func(name string) bool { return n.opts.Buckets[name] != "" },

@@ -139,7 +139,7 @@ func cmdUp(ts *testscript.TestScript, neg bool, args []string) {
 	r.args = nil
 	for i, a := range args {
 		// Paths are relative to the script's folder, the process's is another.
-		if k, v, ok := strings.Cut(a, "="); ok && i > 0 && (args[i-1] == "--bucket" || args[i-1] == "--function") {
+		if k, v, ok := strings.Cut(a, "="); ok && i > 0 && slices.Contains([]string{"--bucket", "--function", "--key-pair"}, args[i-1]) {
 			a = k + "=" + ts.MkAbs(v)
 		} else if strings.HasSuffix(a, ".yaml") || strings.HasSuffix(a, ".json") || strings.HasSuffix(a, ".mmdb") {
 			a = ts.MkAbs(a)

@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"crypto"
 	"time"
 
 	"github.com/foregate/foregate/internal/accesslog"
@@ -44,6 +45,8 @@ type Env struct {
 	Cache *cache.Cache
 	// Signatures remembers valid signatures of URLs and cookies; nil remembers none.
 	Signatures *signed.Verified
+	// KeyPairs are the public keys of the account's CloudFront key pairs, by id; AWS makes them in its console alone.
+	KeyPairs map[string]crypto.PublicKey
 	// Places knows where viewers are; nil when the operator has named no database.
 	Places *geo.Locator
 	// Node is what the edge calls itself.

@@ -3,6 +3,8 @@ package compile
 import (
 	"crypto"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/foregate/foregate/internal/diag"
 	"github.com/foregate/foregate/internal/edge"
@@ -11,8 +13,9 @@ import (
 	"github.com/foregate/foregate/internal/store"
 )
 
-// signers collects the public keys that a behavior trusts. Key groups are what counts here: the key pairs of AWS accounts, which
-// TrustedSigners is about, are made by root users in AWS's console, no API makes them, and so there are none.
+// signers collects the public keys that a behavior trusts: those of key groups, and the key pairs of AWS accounts, which
+// TrustedSigners is about. Root users make the latter in AWS's console, no API does; the operator may name those of the node's
+// account, other accounts have none.
 func (d *distributionCompiler) signers(rec *store.Record, out *edge.Behavior, b behaviorInput) {
 	groups := b.TrustedKeyGroups != nil && len(b.TrustedKeyGroups.Items) > 0
 	accounts := b.TrustedSigners != nil && len(b.TrustedSigners.Items) > 0
@@ -22,8 +25,14 @@ func (d *distributionCompiler) signers(rec *store.Record, out *edge.Behavior, b 
 	keys := map[string]crypto.PublicKey{}
 	if accounts {
 		out.Source.TrustedSigners = d.path(rec, b.path+".TrustedSigners")
-		d.behaviorNote(rec, out, b.path+".TrustedSigners", "TrustedSigners",
-			"the key pairs of AWS accounts are made in AWS's console and there are none here: what is signed with one gets 403 Unknown Key; use TrustedKeyGroups")
+		own := func(account string) bool { return account == "self" || account == d.env.Account }
+		if slices.ContainsFunc(b.TrustedSigners.Items, own) {
+			maps.Copy(keys, d.env.KeyPairs)
+		}
+		if len(d.env.KeyPairs) == 0 || slices.ContainsFunc(b.TrustedSigners.Items, func(account string) bool { return !own(account) }) {
+			d.behaviorNote(rec, out, b.path+".TrustedSigners", "TrustedSigners",
+				"key pairs of AWS accounts are made in AWS's console, and here are only those of the own account that --key-pair names: what another is signed with gets 403 Unknown Key; use TrustedKeyGroups, or --key-pair")
+		}
 	}
 	if groups {
 		out.Source.TrustedSigners = d.path(rec, b.path+".TrustedKeyGroups")

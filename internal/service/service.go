@@ -29,6 +29,8 @@ type Env struct {
 	Seed []byte
 	// Quotas are those that differ from AWS's defaults, by QuotaNames.
 	Quotas map[string]int
+	// KeyPairs are the ids of the account's CloudFront key pairs, sorted.
+	KeyPairs []string
 }
 
 // The alphabets of AWS's ids.

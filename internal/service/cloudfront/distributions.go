@@ -78,7 +78,7 @@ func (s *Service) distribution(ctx context.Context, rec *store.Record, v *resour
 	return &cloudfront.Distribution{
 		Id: &v.ID, ARN: new(s.arn("distribution", v.ID)), Status: s.status(rec), LastModifiedTime: stamp(rec.Updated),
 		InProgressInvalidationBatches: new(int64(0)), DomainName: &v.DomainName, DistributionConfig: v.Config,
-		ActiveTrustedSigners:   activeSigners(v.Config),
+		ActiveTrustedSigners:   s.activeSigners(v.Config),
 		ActiveTrustedKeyGroups: activeGroups(s.env.Store.Read(ctx), v.Config),
 	}
 }

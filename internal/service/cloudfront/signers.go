@@ -30,8 +30,9 @@ func activeGroups(r store.Reader, c *cloudfront.DistributionConfig) *cloudfront.
 	return out
 }
 
-// activeSigners lists the accounts of all behaviors. They have no key pairs: those are made in AWS's console alone.
-func activeSigners(c *cloudfront.DistributionConfig) *cloudfront.ActiveTrustedSigners {
+// activeSigners lists the accounts of all behaviors. Key pairs are those of the own account that the operator has named: AWS makes
+// them in its console alone.
+func (s *Service) activeSigners(c *cloudfront.DistributionConfig) *cloudfront.ActiveTrustedSigners {
 	accounts := map[string]bool{}
 	for _, b := range behaviors(c) {
 		if b.TrustedSigners != nil {
@@ -42,7 +43,11 @@ func activeSigners(c *cloudfront.DistributionConfig) *cloudfront.ActiveTrustedSi
 	}
 	out := &cloudfront.ActiveTrustedSigners{Enabled: new(len(accounts) > 0), Quantity: new(int64(len(accounts)))}
 	for _, a := range slices.Sorted(maps.Keys(accounts)) {
-		out.Items = append(out.Items, &cloudfront.Signer{AwsAccountNumber: new(a), KeyPairIds: &cloudfront.KeyPairIds{Quantity: zero()}})
+		var ids []string
+		if a == "self" || a == s.env.Account {
+			ids = s.env.KeyPairs
+		}
+		out.Items = append(out.Items, &cloudfront.Signer{AwsAccountNumber: new(a), KeyPairIds: &cloudfront.KeyPairIds{Quantity: count(ids), Items: ids}})
 	}
 	return out
 }
