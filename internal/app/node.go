@@ -191,6 +191,8 @@ func (n *Node) openDataPlane() (err error) {
 		Override:         n.opts.Origins,
 		Local:            func(host string) (message.Handler, bool) { h, _, ok := n.front.Resolve(host); return h, ok },
 		LocalCertificate: n.certificateNames,
+		// A viewer who reads slowly holds one descriptor, and one of the origin's: half of all are as many as any origin can need.
+		MaxConns: front.Descriptors() / 2,
 	})
 	if err != nil {
 		return err

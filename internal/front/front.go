@@ -115,7 +115,7 @@ type Front struct {
 // New makes a Front that serves an empty Snapshot.
 func New(opts Options) *Front {
 	if opts.MaxIdle <= 0 {
-		opts.MaxIdle = cmp.Or(descriptors()*3/4, 4096)
+		opts.MaxIdle = cmp.Or(Descriptors()*3/4, 4096)
 	}
 	if opts.HandshakeTimeout <= 0 {
 		opts.HandshakeTimeout = 10 * time.Second

@@ -4,8 +4,8 @@ package front
 
 import "golang.org/x/sys/unix"
 
-// descriptors is how many files and sockets this process may have open, 0 when that is not known.
-func descriptors() int {
+// Descriptors is how many files and sockets this process may have open, 0 when that is not known.
+func Descriptors() int {
 	var r unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &r) != nil {
 		return 0

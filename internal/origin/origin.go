@@ -101,7 +101,7 @@ type Options struct {
 	Proxy func(Target) (*url.URL, error)
 	// Dial replaces net.Dialer for tests and odd networks. It may be nil.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// MaxConns bounds the connections to one target, idle ones included; default 1024. Fetches beyond it wait.
+	// MaxConns bounds the connections to one target, idle ones included; 0 is 1024. Fetches beyond it wait.
 	MaxConns int
 	// MaxHead bounds the head of a response in bytes; default 32,768 (facts: cloudfront-dataplane 4).
 	MaxHead int
