@@ -139,8 +139,11 @@ func (c *ClientConn) askOnce(out []byte) error {
 		c.readBy = 0
 		c.nudging.Unlock()
 		c.armRead(c.o.ReadTimeout)
-		if errors.Is(err, os.ErrDeadlineExceeded) && left == nil {
-			return c.readLate()
+		if errors.Is(err, os.ErrDeadlineExceeded) { // it is Nudge's
+			if left == nil {
+				return c.readLate()
+			}
+			err = nil // it came before anything was written
 		}
 	}
 	if left == nil {

@@ -67,9 +67,6 @@ func (s *sipper) sip(fd uintptr) bool {
 	}
 }
 
-// shortWrite is the longest that write is for: a long one keeps the processor.
-const shortWrite = 16 << 10
-
 // write writes something short. ok is false when it is to be done in the ordinary way.
 func (s *sipper) write(p []byte) (ok bool, err error) {
 	if s.raw == nil || len(p) > shortWrite {

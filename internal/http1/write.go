@@ -204,6 +204,9 @@ func (w *headWriter) end() []byte {
 	return append(w.dst, "\r\n"...)
 }
 
+// shortWrite is the longest that sipper.write is for: a long one keeps the processor.
+const shortWrite = 16 << 10
+
 // sender writes a head and a body with as few writes as the body's speed allows.
 type sender struct {
 	w   *wire
