@@ -65,6 +65,7 @@ type Collector struct {
 type batch struct {
 	n     int
 	slots [64]slot
+	own   []byte // Own of the records, one behind the other
 }
 
 type slot struct {
@@ -72,10 +73,11 @@ type slot struct {
 	record Record
 }
 
-// spareBatches is how many empty batches are kept, and maxOwn what a slot of them keeps for field lines.
+// spareBatches is how many empty batches are kept, firstOwn what they have for field lines at first, and maxOwn what they keep.
 const (
 	spareBatches = 8
-	maxOwn       = 4 << 10
+	firstOwn     = 16 << 10
+	maxOwn       = 256 << 10
 )
 
 // New makes a Collector.
@@ -117,9 +119,13 @@ func (c *Collector) take(t *Route, r *Record) {
 	b := c.waiting[n-1]
 	s := &b.slots[b.n]
 	b.n++
-	own := s.record.Own
 	s.route, s.record = t, *r
-	s.record.Own = append(own[:0], r.Own...)
+	if b.own == nil && len(r.Own) > 0 {
+		b.own = make([]byte, 0, firstOwn)
+	}
+	start := len(b.own)
+	b.own = append(b.own, r.Own...)
+	s.record.Own = b.own[start:len(b.own):len(b.own)]
 	c.count++
 	c.held += r.Held + len(r.Own)
 	first, many := c.count == 1, c.count == c.opts.Queue/2
@@ -208,13 +214,12 @@ func (c *Collector) drain() {
 			for _, o := range s.route.outputs {
 				o.add(&s.record)
 			}
-			own := s.record.Own
-			if cap(own) > maxOwn {
-				own = nil
-			}
-			s.route, s.record = nil, Record{Own: own}
+			*s = slot{}
 		}
-		b.n = 0
+		if b.n = 0; cap(b.own) > maxOwn {
+			b.own = nil
+		}
+		b.own = b.own[:0]
 	}
 	for name, text := range c.streams {
 		if len(*text) > 0 && c.opts.Streams != nil {

@@ -152,3 +152,33 @@ func TestViewerLeaves(t *testing.T) {
 		t.Error("a closed body can be read")
 	}
 }
+
+// A sample has its share of ids, one of 100 percent all of them, and the same id is drawn the same way each time (real-time-logs,
+// "Sampling rate").
+func TestSampleOfRealtimeLogs(t *testing.T) {
+	const all = 10_000
+	digits := "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
+	for _, rate := range []int64{1, 50, 100} {
+		live := &RealtimeLog{SamplingRate: rate}
+		drawn := int64(0)
+		for i := range uint64(all) {
+			id, n := make([]byte, 56), i*0x9e3779b97f4a7c15
+			for j := range id {
+				n ^= n >> 29
+				n *= 0xbf58476d1ce4e5b9
+				id[j] = digits[n>>58]
+			}
+			x := exchange{plan: &Plan{}, behavior: &Behavior{RealtimeLog: live}, id: string(id)}
+			_, got := x.loggers()
+			if _, again := x.loggers(); (got != nil) != (again != nil) {
+				t.Fatalf("%s is drawn once, and once not", id)
+			}
+			if got != nil {
+				drawn++
+			}
+		}
+		if want := rate * all / 100; drawn < want*8/10 || drawn > want*12/10 || rate == 100 && drawn != all {
+			t.Errorf("%d of %d at %d percent", drawn, all, rate)
+		}
+	}
+}

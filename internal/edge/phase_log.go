@@ -125,6 +125,7 @@ type logEntry struct {
 	fetched time.Time     // when the origin was asked
 	room    *message.Room // of the engine, nil without one
 	upload  *countedBody  // the request's body, nil without one
+	beyond  int64         // bytes of a tunnel, which the engine does not count
 }
 
 // begin fills the record as far as it is known before the answer is sent.
@@ -144,7 +145,7 @@ func (e *logEntry) begin(x *exchange, to [2]Logger, needs accesslog.Needs) {
 func (e *logEntry) hand(last time.Time) {
 	r := &e.record
 	if e.room != nil && e.room.Sent > 0 {
-		r.Sent = e.room.Sent
+		r.Sent = e.room.Sent + e.beyond
 	}
 	if u := e.upload; u != nil {
 		n := u.read.Load()
@@ -360,7 +361,8 @@ func (t *loggedTunnel) CloseWrite() error {
 func (t *loggedTunnel) Close() (err error) {
 	t.once.Do(func() {
 		err = t.ReadWriteCloser.Close()
-		t.record.Sent += t.sent.Load()
+		t.beyond = t.sent.Load()
+		t.record.Sent += t.beyond
 		t.record.Received += t.received.Load()
 		t.body = nil
 		_ = t.loggedBody.Close()

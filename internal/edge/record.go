@@ -145,6 +145,10 @@ func requestSize(r *message.Request) (all int64, head int) {
 		for i := range r.Header {
 			head += len(r.Header[i].Name) + len(r.Header[i].Value) + len(": \r\n")
 		}
+		if r.ContentLength > 0 {
+			var digits [20]byte
+			head += len("Content-Length: \r\n") + len(strconv.AppendInt(digits[:0], r.ContentLength, 10))
+		}
 	}
 	return int64(head) + max(r.ContentLength, 0), head
 }

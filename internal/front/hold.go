@@ -44,6 +44,10 @@ func (h *hold) attach(resp *message.Response, v *visit) *message.Response {
 		h.end()
 		return resp
 	}
+	if _, ok := resp.Body.(*message.Bytes); ok { // that of an answer to HEAD has not what Content-Length says
+		h.end()
+		return resp
+	}
 	ready := -1
 	b, ok := resp.Body.(buffered)
 	if ok {

@@ -123,6 +123,7 @@ func (c *serverConn) answerUpgrade(ctx context.Context, resp *message.Response, 
 	_ = c.conn.SetDeadline(time.Time{})
 	c.readBy, c.writeBy = 0, 0
 	if peer != nil {
+		c.room.Sent = int64(len(out))
 		t.settle(nil)
 		c.splice(ctx, peer, t)
 		return false
