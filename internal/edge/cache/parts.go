@@ -41,7 +41,8 @@ func (c *Cache) AdmitPart(key []byte, o *Object, p Part) (whole []byte) {
 	}
 	n, e := *o, s.entries[string(key)]
 	var before []Part
-	if e != nil && n.sameRepresentation(e.object) {
+	// An invalidation that has begun drops e in a moment; what o brings may have been fetched after it began.
+	if e != nil && n.sameRepresentation(e.object) && !c.invalid.hits(e.object) {
 		before = e.object.Parts
 	}
 	n.Parts = c.fit(c.join(before, p), p)

@@ -93,3 +93,21 @@ func TestPartsWithinBudget(t *testing.T) {
 		t.Error("the parts that are farthest away are not those that go")
 	}
 }
+
+// Parts from before an invalidation do not get into an object that was fetched after it began, though its sweep is not there yet.
+func TestPartsOfAnInvalidationUnderWay(t *testing.T) {
+	c := New(1 << 20)
+	part := func() *Object {
+		o := testObject("/a")
+		o.ETag, o.Length, o.Epoch = `"1"`, 10, c.Epoch()
+		return o
+	}
+	c.AdmitPart([]byte("a"), part(), Part{0, []byte("01234")})
+	c.invalid.add(newMatcher(part().Distribution, []string{"/*"}))
+	if whole := c.AdmitPart([]byte("a"), part(), Part{5, []byte("56789")}); whole != nil {
+		t.Errorf("the whole is %q", whole)
+	}
+	if o := c.Lookup([]byte("a")); o == nil || o.Piece(5, 5) == nil || o.Piece(0, 5) != nil {
+		t.Errorf("held: %+v", o)
+	}
+}
