@@ -2,7 +2,6 @@ package compile
 
 import (
 	"fmt"
-	"regexp"
 
 	"github.com/foregate/foregate/internal/diag"
 	"github.com/foregate/foregate/internal/edge"
@@ -10,18 +9,6 @@ import (
 	"github.com/foregate/foregate/internal/sigv4"
 	"github.com/foregate/foregate/internal/store"
 )
-
-// outsideDomains are the names of origins that take SigV4 from an origin access control, beside buckets: with the kind of origin,
-// which is the service in the signature's scope as well (DG-private-content-restricting-access-to-lambda, -mediastore,
-// -mediapackage).
-var outsideDomains = []struct {
-	kind string
-	form *regexp.Regexp
-}{
-	{"lambda", regexp.MustCompile(`^[a-z0-9]+\.lambda-url\.([a-z0-9-]+)\.on\.aws$`)},
-	{"mediastore", regexp.MustCompile(`^[a-z0-9-]+\.data\.mediastore\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?$`)},
-	{"mediapackagev2", regexp.MustCompile(`^[a-z0-9-]+\.egress\.[a-z0-9-]+\.mediapackagev2\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?$`)},
-}
 
 // signingScope is the service and region that a signature for an origin is made for; ok is false for a name that none is known for,
 // such as a Multi-Region Access Point, which wants Signature Version 4A.
@@ -32,12 +19,7 @@ func signingScope(domain string) (service, region string, ok bool) {
 		}
 		return "s3", m[2], true
 	}
-	for _, d := range outsideDomains {
-		if m := d.form.FindStringSubmatch(domain); m != nil {
-			return d.kind, m[1], true
-		}
-	}
-	return "", "", false
+	return resource.SignedEndpoint(domain)
 }
 
 // served has the names of the buckets of the store, and the hosts of its function URLs.

@@ -329,17 +329,6 @@ func checkAccess(r store.Reader, o *cloudfront.Origin, at string) error {
 	return nil
 }
 
-// signedDomains are the names of origins, other than buckets, that an origin access control of a type is for
-// (DG-private-content-restricting-access-to-lambda, -mediastore, -mediapackage).
-var signedDomains = []struct {
-	kind string
-	form *regexp.Regexp
-}{
-	{"lambda", regexp.MustCompile(`(?i)^[a-z0-9]+\.lambda-url\.[a-z0-9-]+\.on\.aws$`)},
-	{"mediastore", regexp.MustCompile(`(?i)^[a-z0-9-]+\.data\.mediastore\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?$`)},
-	{"mediapackagev2", regexp.MustCompile(`(?i)^[a-z0-9-]+\.egress\.[a-z0-9-]+\.mediapackagev2\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?$`)},
-}
-
 // checkControlType wants an origin access control that is of the origin's type. The text about types is AWS's (github aws/aws-cdk
 // 26405), the other one is the model's; that the code of the first is InvalidArgument, and which of the two a name of another
 // service gets, is our reading.
@@ -357,10 +346,8 @@ func checkControlType(o *cloudfront.Origin, kind, at string) error {
 	if bucket {
 		return nil
 	}
-	for _, d := range signedDomains {
-		if d.kind == kind && d.form.MatchString(domain) {
-			return nil
-		}
+	if service, _, ok := resource.SignedEndpoint(strings.ToLower(domain)); ok && service == kind {
+		return nil
 	}
 	return refuse(cloudfront.ErrCodeInvalidDomainNameForOriginAccessControl, at+".DomainName",
 		"An origin access control is associated with an origin whose domain name is not supported.", diag.Finding{
