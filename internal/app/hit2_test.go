@@ -61,6 +61,7 @@ type patient struct {
 	head    []byte // of a frame that is being written
 	skip    int    // of its payload
 	ends    int    // streams whose answer is whole
+	refused bool   // a stream was reset
 	asked   int
 	batches []string
 	batch   int // requests in each
@@ -68,11 +69,12 @@ type patient struct {
 
 func (p *patient) Read(b []byte) (int, error) {
 	p.mu.Lock()
-	for p.ends < p.asked {
+	for p.ends < p.asked && !p.refused {
 		p.change.Wait()
 	}
+	over := p.refused || len(p.batches) == 0
 	p.mu.Unlock()
-	if len(p.batches) == 0 {
+	if over {
 		return 0, io.EOF
 	}
 	n := copy(b, p.batches[0])
@@ -100,6 +102,7 @@ func (p *patient) Write(b []byte) (int, error) {
 			break
 		}
 		p.skip = int(p.head[0])<<16 | int(p.head[1])<<8 | int(p.head[2])
+		p.refused = p.refused || p.head[3] == 3
 		if p.head[3] <= 1 && p.head[4]&1 != 0 { // HEADERS or DATA with END_STREAM
 			p.ends++
 		}

@@ -117,7 +117,7 @@ func (c *conn) place(b *block, ownParent bool) error {
 		case b.id > c.last:
 		case ownParent:
 			c.reset(b.id, protocolError) // rfc7540 5.3.1
-		case uint32(max(len(c.streams), c.running)) >= c.o.MaxStreams:
+		case uint32(c.working) >= c.o.MaxStreams:
 			if !c.budget.spend(costReset) {
 				return fatal(enhanceYourCalm, "too many streams")
 			}

@@ -40,6 +40,7 @@ type conn struct {
 	streams map[uint32]*stream
 	free    []*stream
 	running int    // handlers
+	working int    // of them, those that have not answered: resets do not free a client of the bound, and who only cleans up does not count
 	uploads int    // requests whose bodies are on their way
 	top     uint32 // the highest stream of the client
 	past    [128]uint32

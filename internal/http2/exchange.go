@@ -116,6 +116,14 @@ func (s *stream) share() {
 	c.mu.Unlock()
 }
 
+// worked notes that a handler has answered, or will not.
+func (c *conn) worked(s *stream) {
+	if s.working {
+		s.working = false
+		c.working--
+	}
+}
+
 // settle ends a stream when its handler is done with it.
 func (c *conn) settle(s *stream) {
 	if v := recover(); v != nil {
@@ -139,6 +147,7 @@ func (c *conn) settle(s *stream) {
 	}
 	s.running = false
 	c.running--
+	c.worked(s)
 	c.touch()
 	if len(c.out) > 0 {
 		c.tell(s)

@@ -43,8 +43,9 @@ func (p *pace) took(d time.Duration) {
 
 // start runs a stream's handler, here or in a goroutine of its own. It is called with c.mu held and lets it go.
 func (c *conn) start(s *stream, term uint64) error {
-	s.running = true
+	s.running, s.working = true, true
 	c.running++
+	c.working++
 	if !s.received || !c.pace.inline() {
 		c.wg.Add(1)
 		c.mu.Unlock()

@@ -77,6 +77,9 @@ func (c *conn) armWrite() {
 
 // tell has what a goroutine other than the reading one has added written, unless somebody does so anyway.
 func (c *conn) tell(s *stream) {
+	if s.sentEnd {
+		c.worked(s)
+	}
 	switch {
 	case len(c.out) < flushSize && (c.leads(s) || s.sentEnd && s.running): // share or the leader does it
 	case c.reading || c.inline != 0 || len(c.out) >= flushSize:

@@ -34,6 +34,7 @@ type stream struct {
 	received   bool      // the client has ended its side
 	sentHead   bool
 	sentEnd    bool
+	working    bool // its handler has not answered
 	running    bool
 	uploading  bool  // counted in conn.uploads
 	call       *call // of a client
