@@ -125,7 +125,7 @@ func columns() []column {
 		{name: "asn", of: text(func(r *Record) string { return r.ASN }), needs: NeedsPlace},
 		{name: "primary-distribution-id", of: text(func(r *Record) string { return r.Primary })},
 		{name: "primary-distribution-dns-name", of: text(func(r *Record) string { return r.PrimaryDomain })},
-		// Tenants and viewers' certificates are not served here.
+		// Tenants are not served here, and connections with viewers' certificates have no id.
 		{name: "distribution-tenant-id"},
 		{name: "connection-id"},
 	}
@@ -197,7 +197,7 @@ func realTimeColumns() []column {
 			}
 			return strconv.AppendInt(append(dst, "Failover:"...), int64(r.FailedOver), 10)
 		}},
-		// The quality of media is not scored here, and there are neither tenants nor viewers' certificates.
+		// The quality of media is not scored here, there are no tenants, and connections with viewers' certificates have no id.
 		column{name: "x-edge-mqcs"}, column{name: "distribution-tenant-id"}, column{name: "connection-id"})
 }
 
