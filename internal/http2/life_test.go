@@ -5,6 +5,7 @@ package http2
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"runtime"
@@ -332,6 +333,46 @@ func testReset(t *testing.T) {
 	if got := <-ended; got != "/a" {
 		t.Errorf("%s ended", got)
 	}
+}
+
+// tidying is a body whose Close takes until it is told to end.
+type tidying struct {
+	io.Reader
+	end <-chan struct{}
+}
+
+func (b tidying) Close() error { <-b.end; return nil }
+
+// TestStreamsAreFreeOnceAnswered: a client that keeps to MaxStreams is not refused because the handler of an answered request still
+// cleans up; one that resets what it has asked for is, as long as the handler works.
+func TestStreamsAreFreeOnceAnswered(t *testing.T) { synctest.Test(t, testStreamsAreFreeOnceAnswered) }
+
+func testStreamsAreFreeOnceAnswered(t *testing.T) {
+	end := make(chan struct{})
+	h := message.HandlerFunc(func(_ context.Context, r *message.Request) *message.Response {
+		if r.Path == "/works" {
+			<-end
+		}
+		return &message.Response{Status: 200, Body: tidying{strings.NewReader("x"), end}, ContentLength: 1}
+	})
+	r := newRaw(t, Options{Handler: h, MaxStreams: 1}).hello()
+	ask := func(id uint32, path string) {
+		r.open(id, true, ":method: GET", ":scheme: http", ":authority: h", ":path: "+path)
+	}
+	for id := uint32(1); id <= 5; id += 2 {
+		ask(id, "/")
+		if got := r.until(func(w string) bool { return strings.HasSuffix(w, " end") || strings.HasPrefix(w, "RST") }); got[len(got)-1] != fmt.Sprintf("DATA %d 1 end", id) {
+			t.Fatalf("request %d: %v", id, got)
+		}
+	}
+	ask(7, "/works")
+	_ = r.WriteRSTStream(7, http2.ErrCodeCancel)
+	ask(9, "/")
+	if got := r.until(func(w string) bool { return strings.Contains(w, " 9 ") }); got[len(got)-1] != "RST 9 REFUSED_STREAM" {
+		t.Errorf("after a reset: %v", got)
+	}
+	close(end)
+	r.nc.Close()
 }
 
 // TestClosedWithRequestsUnread has a connection break while requests stand in its buffer: streams that begin then must not
